@@ -1,0 +1,3 @@
+"""amonsup: a process supervisor for Linux whose services outlive it."""
+
+__version__ = "0.1.0"
