@@ -1,0 +1,23 @@
+"""The benchmarks by name, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lab import Lab
+from report import Table
+from settings import Settings
+
+from benches import cold, crash, idle, memory, status, successor
+
+Bench = Callable[[Lab, Settings], list[Table]]
+
+BENCHES: dict[str, tuple[Bench, str]] = {
+    "crash": (crash.crash, "SIGKILL of a service to the first instruction of its successor"),
+    "crash_user": (crash.crash_user, "the same with user: nobody and no_new_privileges; root only"),
+    "cold": (cold.cold, "200 services from nothing to all running"),
+    "memory": (memory.memory, "PSS of all supervising processes"),
+    "idle": (idle.idle, "wake-ups per second with nothing to do"),
+    "status": (status.status, "wall time of the status command"),
+    "successor": (successor.successor, "kill -9 of amonsup's supervisor to a right answer by its successor"),
+}

@@ -1,0 +1,52 @@
+"""How much is measured, and the targets. The one place to change either."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from report import Target
+
+TARGETS: dict[str, tuple[Target, ...]] = {
+    "crash_user": (Target("ratio", 2.0),),
+    "successor": (Target("median", 300.0), Target("worst", 1000.0)),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Counts of samples and services. Quick ones only show that everything works."""
+
+    samples: int = 20
+    cold_runs: int = 5
+    cold_services: int = 200
+    memory_runs: int = 1
+    memory_services: tuple[int, ...] = (10, 200, 1000)
+    idle_services: int = 200
+    idle_seconds: float = 10.0
+    status_services: tuple[int, ...] = (10, 200)
+    successor_kills: int = 50
+    successor_services: int = 200
+    successor_gap: float = (
+        7.5  # five deaths within 30 s make the guardian careful: that is not what is measured
+    )
+    use_shell: bool = False
+    only: tuple[str, ...] = ()  # peers to measure; empty: all
+
+    @property
+    def is_root(self) -> bool:
+        """Whether users and cgroups are to be had."""
+        return os.geteuid() == 0
+
+
+QUICK = Settings(
+    samples=3,
+    cold_runs=2,
+    cold_services=20,
+    memory_services=(5, 20),
+    idle_services=20,
+    idle_seconds=2.0,
+    status_services=(5,),
+    successor_kills=2,
+    successor_services=20,
+)
