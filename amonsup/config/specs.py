@@ -1,12 +1,13 @@
 """The checked, frozen form of amonsup.yaml and conf.d: what everybody behind the one door works with.
 
-A spec says what was asked for, in units the code can use: durations are seconds in fields that end in `_s`, sizes are
-bytes in fields that end in `_bytes`, signals are numbers, a command is a tuple of words. Nothing behind the door sees
-a dict, a duration as text, or None for 'default': None stands only where the vocabulary itself says 'none'.
+A spec says what was asked for, in units the code can use: durations are seconds in fields that end in `_s`,
+sizes are bytes in fields that end in `_bytes`, signals are numbers, a command is a tuple of words. Nothing
+behind the door sees a dict, a duration as text, or None for 'default': None stands only where the
+vocabulary itself says 'none'.
 
-Specs are compared (an apply plans by comparing them), encoded to JSON (the applied configuration in state_dir) and
-decoded again, so every field has a type that msgspec knows. `omit_defaults` keeps the file, and the memory of a
-thousand services, small: what was not said shares one default object.
+Specs are compared (an apply plans by comparing them), encoded to JSON (the applied configuration in
+state_dir) and decoded again, so every field has a type that msgspec knows. `omit_defaults` keeps the file,
+and the memory of a thousand services, small: what was not said shares one default object.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ class Dependency(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Delays before the 1st, 2nd, 3rd … consecutive restart: initial, step, step*factor … up to max, each ± jitter.
+    """Delays before the 1st, 2nd, 3rd … consecutive restart: initial, step, step*factor … up to max.
 
-    A life of at least `reset_after_s` starts the count again. jitter is a share, 0 … 1.
+    A life of at least `reset_after_s` starts the count again. Each delay varies by ± jitter, a share, 0 … 1.
     """
 
     initial_s: float = 0.0
@@ -215,8 +216,9 @@ class Fleet(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Loaded(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What the door hands out: amonsup.yaml, conf.d, and a fingerprint of the files they came from.
 
-    `fingerprint` is a digest of the names and contents of the conf.d files, so that 'conf.d differs from what was
-    applied' can be told without parsing. `warnings` are texts for people; they never stop an apply.
+    `fingerprint` is a digest of the names and contents of the conf.d files, so that 'conf.d differs from
+    what was applied' can be told without parsing. `warnings` are texts for people; they never stop an
+    apply.
     """
 
     site: SiteSpec

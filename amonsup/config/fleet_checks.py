@@ -1,0 +1,212 @@
+"""What can only be seen with all services side by side, and what several keys of one service say together.
+
+Errors are what cannot work: two services of one name, a dependency that nobody is, a cycle, a user who does
+not exist. Warnings are what does not work now but may by the time it is needed: a program or a directory
+that is not there yet.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from amonsup.config.accounts import group_exists, user_exists
+from amonsup.config.errors import ConfigError, shown
+from amonsup.config.services import Draft, listed_node
+from amonsup.config.specs import Condition, ServiceType
+from amonsup.config.strict_yaml import Node, Sequence
+
+RESERVED = frozenset({"all", "guardian", "supervisor", "logger", "control", "prober"})
+SUN_PATH = 107  # sockaddr_un.sun_path holds 108 bytes, one of them the final NUL
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """What the services are checked against. `is_whole`: no other file can hold more services."""
+
+    environ: Mapping[str, str]
+    euid: int
+    run_dir: str
+    is_whole: bool = True
+
+
+def check(drafts: list[Draft], ground: Ground) -> None:
+    """All checks; mistakes and warnings go to the findings of each draft's own file."""
+    by_name = _unique(drafts)
+    for draft in drafts:
+        _check_name(draft, by_name, ground)
+        _check_type(draft)
+        _check_accounts(draft, ground)
+        _check_dependencies(draft, by_name, ground)
+    _check_cycles(by_name)
+    _warn_of_absences(drafts, ground)
+
+
+def _unique(drafts: list[Draft]) -> dict[str, Draft]:
+    by_name: dict[str, Draft] = {}
+    for draft in drafts:
+        first = by_name.setdefault(draft.name, draft)
+        if first is not draft:
+            where = f"{first.scope.file}:{first.place.line}:{first.place.column}"
+            draft.report("", f"there is a service of this name already, at {where}", at=draft.place)
+    return by_name
+
+
+def _check_name(draft: Draft, by_name: dict[str, Draft], ground: Ground) -> None:
+    if draft.name in RESERVED:
+        draft.report(
+            "", "this name is reserved", f"any name but {', '.join(sorted(RESERVED))}", at=draft.place
+        )
+    for number in range(1, draft.spec.scale + 1):
+        instance = f"{draft.name}-{number}"
+        if instance in by_name:
+            draft.report("scale", f"the instance {instance} has the name of another service")
+    if ground.run_dir:
+        socket = f"{ground.run_dir}/notify/{draft.name}/sock"
+        excess = len(os.fsencode(socket)) - SUN_PATH
+        if excess > 0:
+            says = f"the name is {excess} bytes too long: {shown(socket)} must fit in {SUN_PATH} bytes"
+            draft.report("", says, at=draft.place)
+
+
+def _check_type(draft: Draft) -> None:
+    spec, keys = draft.spec, draft.body.entries
+    kind = spec.type
+    if spec.watchdog_s and kind is not ServiceType.NOTIFY:
+        draft.report("watchdog", "WATCHDOG=1 is sent by services of type notify", "with type: notify")
+    if spec.schedule and kind is not ServiceType.ONESHOT:
+        draft.report("schedule", "only a oneshot is started by the calendar", "with type: oneshot")
+    if spec.pid_file and kind is not ServiceType.FORKING:
+        draft.report("pid_file", "only a forking service has one", "with type: forking")
+    if kind is ServiceType.FORKING and "pid_file" not in keys:
+        draft.report("type", "a forking service needs 'pid_file'")
+    if kind is not ServiceType.SIMPLE and "min_uptime" in keys:
+        draft.report("min_uptime", f"says when a simple service has started; this one is {kind.value}")
+    if kind is ServiceType.ONESHOT and "healthcheck" in keys:
+        draft.report("healthcheck", "a oneshot is over before its health could be checked")
+    for key in ("time_zone", "catch_up"):
+        if key in keys and "schedule" not in keys:
+            draft.report(key, "says nothing without 'schedule'")
+
+
+def _check_accounts(draft: Draft, ground: Ground) -> None:
+    spec = draft.spec
+    if ground.euid != 0:
+        for key in ("user", "group", "supplementary_groups"):
+            if key in draft.body.entries:
+                draft.report(key, "only root can run a service as somebody else")
+        return
+    if spec.user and not user_exists(spec.user):
+        draft.report("user", f"there is no user {shown(spec.user)}")
+    if spec.group and not group_exists(spec.group):
+        draft.report("group", f"there is no group {shown(spec.group)}")
+    for group in spec.supplementary_groups:
+        if not group_exists(group):
+            at = listed_node(draft.body, "supplementary_groups", group)
+            draft.report("supplementary_groups", f"there is no group {shown(group)}", at=at)
+
+
+def _check_dependencies(draft: Draft, by_name: dict[str, Draft], ground: Ground) -> None:
+    for dependency in draft.spec.depends_on:
+        at = listed_node(draft.body, "depends_on", dependency.name)
+        other = by_name.get(dependency.name)
+        if other is None:
+            _unknown_dependency(draft, dependency.name, at, by_name, ground)
+        elif dependency.condition is Condition.COMPLETED and other.spec.type is not ServiceType.ONESHOT:
+            says = f"service_completed_successfully never comes: {other.name} is not of type oneshot"
+            draft.report("depends_on", says, at=at)
+        elif dependency.condition is Condition.HEALTHY and other.spec.type is ServiceType.ONESHOT:
+            says = f"service_healthy never comes: {other.name} is of type oneshot"
+            draft.report("depends_on", says, "service_completed_successfully", at=at)
+        elif dependency.condition is Condition.HEALTHY and other.spec.healthcheck is None:
+            says = f"{other.name} has no healthcheck: it counts as healthy once it is running"
+            _warn(draft, at, "depends_on", says)
+
+
+def _unknown_dependency(
+    draft: Draft, name: str, at: Node | None, by_name: dict[str, Draft], ground: Ground
+) -> None:
+    says = f"there is no service {shown(name)}"
+    if ground.is_whole:
+        draft.report("depends_on", says, hint=draft.scope.hint(name, list(by_name)), at=at)
+    else:
+        _warn(draft, at, "depends_on", f"{says} in this file")
+
+
+def _check_cycles(by_name: dict[str, Draft]) -> None:
+    """A walk along the dependencies; every service is entered once, every cycle found is named once."""
+    done: set[str] = set()
+    for start in by_name:
+        trail: list[str] = []
+        on_trail: dict[str, int] = {}
+        stack = [(start, False)]
+        while stack:
+            name, is_leaving = stack.pop()
+            if is_leaving:
+                del on_trail[trail.pop()]
+                done.add(name)
+            elif name in on_trail:
+                _report_cycle([*trail[on_trail[name] :], name], by_name)
+            elif name not in done:
+                on_trail[name] = len(trail)
+                trail.append(name)
+                stack.append((name, True))
+                others = [each.name for each in by_name[name].spec.depends_on if each.name in by_name]
+                stack.extend((other, False) for other in reversed(others))
+
+
+def _report_cycle(names: list[str], by_name: dict[str, Draft]) -> None:
+    draft = by_name[names[-2]]
+    at = listed_node(draft.body, "depends_on", names[-1])
+    draft.report("depends_on", f"a cycle: {' -> '.join(names)}", at=at)
+
+
+def _warn_of_absences(drafts: list[Draft], ground: Ground) -> None:
+    found: dict[tuple[str, str, str], bool] = {}
+    directories: dict[str, bool] = {"": True}
+    for draft in drafts:
+        spec = draft.spec
+        is_there = _once(directories, spec.working_dir, os.path.isdir)
+        if not is_there:
+            at = draft.body.get("working_dir")
+            _warn(draft, at, "working_dir", f"the directory {shown(spec.working_dir)} does not exist")
+        if not spec.command:
+            continue
+        search = dict(spec.environment).get("PATH") or ground.environ.get("PATH") or DEFAULT_PATH
+        wanted = (spec.command[0], spec.working_dir, search)
+        if wanted not in found:
+            found[wanted] = _can_run(*wanted)
+        if not found[wanted]:
+            at = draft.body.get("command")
+            at = at.items[0] if type(at) is Sequence else at
+            _warn(draft, at, "command", f"the program {shown(spec.command[0])} is not found")
+
+
+def _once(known: dict[str, bool], path: str, ask: Callable[[str], bool]) -> bool:
+    if path not in known:
+        known[path] = ask(path)
+    return known[path]
+
+
+def _can_run(program: str, working_dir: str, search: str) -> bool:
+    if "/" not in program:
+        return any(
+            _is_executable(os.path.join(directory, program)) for directory in search.split(":") if directory
+        )
+    return _is_executable(os.path.join(working_dir or "/", program))
+
+
+def _is_executable(path: str) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(mode) and bool(mode & 0o111)
+
+
+def _warn(draft: Draft, at: Node | None, key: str, text: str) -> None:
+    at = at or draft.place
+    draft.scope.findings.warn(ConfigError(draft.scope.file, at.line, at.column, f"{draft.path}.{key}", text))

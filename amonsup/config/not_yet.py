@@ -1,0 +1,63 @@
+"""What the vocabulary has and this version has not.
+
+The whole vocabulary is read and typed from the first day, so that a configuration written for a later
+version shows its mistakes now, and so that adding a feature means deleting a line here. A key (or
+`key=value`, where only one value of a key is missing) that stands in this table is an error of its own,
+besides whatever is wrong with its value.
+"""
+
+from __future__ import annotations
+
+_LOGGING = "output is captured, not yet rotated, watched or transformed"
+_HOOKS = "there are no hooks"
+_LIMITS = "resource limits are not set"
+_CALENDAR = "nothing is started by the calendar"
+_AFAR = "there is no control plane"
+
+SERVICE: dict[str, str] = {
+    "type=forking": "daemons that fork into the background are not followed",
+    "pid_file": "daemons that fork into the background are not followed",
+    "healthcheck": "health is not checked",
+    "reload": "services cannot be reloaded",
+    "preflight": "nothing is run before a restart",
+    "pre_start": _HOOKS,
+    "post_start": _HOOKS,
+    "pre_stop": _HOOKS,
+    "post_stop": _HOOKS,
+    "ulimits": _LIMITS,
+    "mem_limit": _LIMITS,
+    "cpus": _LIMITS,
+    "pids_limit": _LIMITS,
+    "nice": _LIMITS,
+    "ionice": _LIMITS,
+    "oom_score_adj": _LIMITS,
+    "cpuset": _LIMITS,
+    "cap_drop": "capabilities are not changed",
+    "cap_add": "capabilities are not changed",
+    "scale": "a service has one instance",
+    "schedule": _CALENDAR,
+    "time_zone": _CALENDAR,
+    "catch_up": _CALENDAR,
+    "secrets": "secrets are not handed over",
+    "sockets": "sockets are not opened for services",
+    "update": "nothing is updated from afar",
+    "remote": _AFAR,
+    "logging.max_size": _LOGGING,
+    "logging.max_files": _LOGGING,
+    "logging.max_total": _LOGGING,
+    "logging.rotate": _LOGGING,
+    "logging.compress": _LOGGING,
+    "logging.stderr": _LOGGING,
+    "logging.timestamps": _LOGGING,
+    "logging.files": _LOGGING,
+    "logging.watch": _LOGGING,
+}
+
+SITE: dict[str, str] = {
+    "xmpp": _AFAR,
+}
+
+
+def refusal(key: str, reason: str) -> str:
+    """The words for it."""
+    return f"not yet: {key}: {reason} (this version does not have it)"
