@@ -90,7 +90,7 @@ class Stamps:
     def all_of(
         self, names: Iterable[str], timeout: float, alive: subprocess.Popen[bytes]
     ) -> dict[str, Stamp]:
-        """The last stamp of each service, once all are there. Looks only every 20 ms, so as not to disturb."""
+        """The last stamp of each service, once all are there. Looks only every 20 ms, not to disturb."""
         missing = set(names)
         found: dict[str, Stamp] = {}
         deadline = time.monotonic() + timeout
@@ -150,6 +150,15 @@ def _still_there(processes: dict[int, int]) -> list[int]:
     return there
 
 
+def _reap_orphans() -> None:
+    """Zombies that came to us as subreaper; only at the end, when no Popen waits any more."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass  # none left
+
+
 def tree_of(pid: int) -> dict[int, int]:
     """The living descendants of a process, each with its start time."""
     started = {below: procfs.start_time(below) for below in procfs.descendants(pid)}
@@ -201,5 +210,6 @@ class Lab:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         while left := tree_of(os.getpid()):
             end_processes(left, 0.0)
+        _reap_orphans()
         self.stamps.close()
         shutil.rmtree(self.directory, ignore_errors=True)

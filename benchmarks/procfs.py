@@ -63,7 +63,11 @@ def program(pid: int) -> str:
 
 def pss_kib(pid: int) -> int:
     """Proportional set size. Raises PermissionError for a process that may not be read (not dumpable)."""
-    for line in read(PROC / str(pid) / "smaps_rollup").splitlines():
+    try:
+        text = read(PROC / str(pid) / "smaps_rollup")
+    except PermissionError:
+        raise PermissionError(f"memory of {program(pid) or pid} is readable for root only") from None
+    for line in text.splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1])
     return 0

@@ -29,7 +29,7 @@ def crash(lab: Lab, settings: Settings) -> list[Table]:
     subjects = [Subject(peer, Service(peer.name)) for peer in peers]
     _campaign(lab, settings, subjects, spaced, rapid)
     rapid.notes.append(
-        "runit and s6 hold back what lived less than a second, supervisord looks once a second; not configurable"
+        "runit and s6 delay what lived less than a second, supervisord looks once a second: no setting"
     )
     return [spaced, rapid]
 

@@ -25,8 +25,11 @@ def status(lab: Lab, settings: Settings) -> list[Table]:
 def _table(lab: Lab, settings: Settings, count: int) -> Table:
     table = Table(f"status: wall time of the command, piped, {count} services")
     python = BIN / "python"
-    bare = [str(python if python.exists() else sys.executable), "-c", "pass"]
-    commands = [(Row("python -c pass", base="supervisorctl"), bare)]
+    bare = str(python if python.exists() else sys.executable)
+    commands = [
+        (Row("python -c pass", base="supervisorctl"), [bare, "-c", "pass"]),
+        (Row("python -I -S -c pass", base="supervisorctl"), [bare, "-I", "-S", "-c", "pass"]),  # without site
+    ]
     with ExitStack() as stack:
         for peer in present(lab, settings, (Amonsup, Supervisord), table):
             subject = "amonsup" if isinstance(peer, Amonsup) else "supervisorctl"

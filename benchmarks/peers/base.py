@@ -43,7 +43,7 @@ class Peer(abc.ABC):
     stop_patience: float = 30.0
 
     def __init__(self, lab: Lab, use_shell: bool = False) -> None:
-        """With `use_shell` runit and s6 get the customary `#!/bin/sh` run script; else run *is* the service."""
+        """With `use_shell` runit and s6 get the customary #!/bin/sh script; else run *is* the service."""
         self.lab = lab
         self.use_shell = use_shell
 

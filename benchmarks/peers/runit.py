@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import time
 from pathlib import Path
 
 from peers.base import Peer, Service
@@ -21,6 +23,8 @@ class Runit(Peer):
         self.path()
         for service in services:
             self.write_run(home / "service" / service.name, service)
+        hour_ago = time.time() - 3600  # runsvdir waits a second if its directory is as new as that
+        os.utime(home / "service", (hour_ago, hour_ago))
 
     def command(self, home: Path, services: list[Service]) -> list[str]:
         """runsvdir DIR"""
