@@ -1,0 +1,19 @@
+def probe() -> bool: ...
+def spawn(
+    paths: tuple[bytes, ...],
+    argv: tuple[bytes, ...],
+    environment: tuple[bytes, ...],
+    working_dir: bytes,
+    descriptors: tuple[tuple[int, int], ...],
+    uid: int,
+    gid: int,
+    groups: tuple[int, ...],
+    umask: int,
+    limits: tuple[tuple[int, int, int], ...],
+    oom_score_adj: bytes | None,
+    no_new_privileges: bool,
+    cgroup_fd: int,
+    v1_procs: tuple[bytes, ...],
+    deadline_ms: int,
+    /,
+) -> tuple[int, int, str | None, int, int]: ...
