@@ -268,15 +268,15 @@ def name() -> Value:
     return Value(units.parse_name, {"type": ["string", "integer"], "pattern": f"^{units.NAME}$"}, allowed)
 
 
-def pattern(form: str, what: str) -> Value:
-    """Text of a fixed form; `what` names it: 'an address such as …'."""
+def pattern(form: str, what: str, allowed: str) -> Value:
+    """Text of a fixed form; `what` names it: 'an address', 'a URL'."""
     import re
 
     compiled = re.compile(form)
 
     def parse(given: str) -> str:
         if not compiled.fullmatch(given):
-            raise ValueError(f"{shown(given)} is not what is expected here")
+            raise ValueError(f"{shown(given)} is not {what}")
         return given
 
-    return Value(parse, {**TEXT_FORM, "pattern": f"^(?:{form})$"}, what)
+    return Value(parse, {**TEXT_FORM, "pattern": f"^(?:{form})$"}, allowed)

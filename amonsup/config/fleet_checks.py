@@ -76,15 +76,13 @@ def _check_type(draft: Draft) -> None:
     spec, keys = draft.spec, draft.body.entries
     kind = spec.type
     if spec.watchdog_s and kind is not ServiceType.NOTIFY:
-        draft.report("watchdog", "WATCHDOG=1 is sent by services of type notify", "with type: notify")
+        draft.report("watchdog", "needs 'type: notify': only such services send WATCHDOG=1")
     if spec.schedule and kind is not ServiceType.ONESHOT:
-        draft.report("schedule", "only a oneshot is started by the calendar", "with type: oneshot")
+        draft.report("schedule", "needs 'type: oneshot'")
     if spec.pid_file and kind is not ServiceType.FORKING:
-        draft.report("pid_file", "only a forking service has one", "with type: forking")
+        draft.report("pid_file", "needs 'type: forking'")
     if kind is ServiceType.FORKING and "pid_file" not in keys:
-        draft.report("type", "a forking service needs 'pid_file'")
-    if kind is not ServiceType.SIMPLE and "min_uptime" in keys:
-        draft.report("min_uptime", f"says when a simple service has started; this one is {kind.value}")
+        draft.report("type", "a forking service needs a 'pid_file'")
     if kind is ServiceType.ONESHOT and "healthcheck" in keys:
         draft.report("healthcheck", "a oneshot is over before its health could be checked")
     for key in ("time_zone", "catch_up"):

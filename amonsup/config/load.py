@@ -41,8 +41,8 @@ def load(config_file: str, *, environ: Mapping[str, str], euid: int) -> Loaded |
     if site is None:
         return findings.errors()
     contents = _contents(site.conf_d, findings, is_trusting=is_trusting)
-    drafts = _drafts(site.conf_d, contents, environ, findings, is_trusting=is_trusting)
-    check(drafts, Ground(environ, euid, site.run_dir))
+    drafts, is_whole = _drafts(site.conf_d, contents, environ, findings, is_trusting=is_trusting)
+    check(drafts, Ground(environ, euid, site.run_dir, is_whole))
     errors = findings.errors()
     if errors:
         return errors
@@ -64,9 +64,9 @@ def check_file(path: str, *, environ: Mapping[str, str], euid: int) -> Checked |
         contents = _contents(directory, findings, is_trusting=True)
     else:
         contents = _content(directory, os.path.basename(path), findings, is_trusting=True)
-    drafts = _drafts(directory, contents, environ, findings, is_trusting=True)
+    drafts, is_whole = _drafts(directory, contents, environ, findings, is_trusting=True)
     run_dir = default_site(environ, euid, os.path.abspath(directory)).run_dir
-    check(drafts, Ground(environ, euid, run_dir, is_directory))
+    check(drafts, Ground(environ, euid, run_dir, is_directory and is_whole))
     errors = findings.errors()
     return errors or Checked(_fleet(drafts), tuple(findings.warnings))
 
@@ -105,15 +105,19 @@ def _drafts(
     findings: Findings,
     *,
     is_trusting: bool,
-) -> list[Draft]:
+) -> tuple[list[Draft], bool]:
+    """The services of all files, and whether every file could be read."""
     drafts: list[Draft] = []
+    is_whole = True
     env_files: dict[str, dict[str, str]] = {}
     for name, content in contents.items():
         file = os.path.join(directory, name)
         scope = Scope(file, os.path.abspath(directory), environ, findings, is_trusting=is_trusting)
         scope.env_files = env_files
-        drafts.extend(read_services(content, scope))
-    return drafts
+        found = read_services(content, scope)
+        is_whole = is_whole and found is not None
+        drafts.extend(found or ())
+    return drafts, is_whole
 
 
 def _fleet(drafts: list[Draft]) -> Fleet:

@@ -307,10 +307,10 @@ HEALTHCHECK = Record(
         Key("test", HealthTest(), "A command whose success is health."),
         Key(
             "http",
-            pattern(r"https?://[^\s]+", "a URL such as http://127.0.0.1:8084/"),
+            pattern(r"https?://[^\s]+", "a URL", "http://… or https://…"),
             "A URL that answers 2xx or 3xx.",
         ),
-        Key("tcp", pattern(ADDRESS, "HOST:PORT"), "An address that accepts a connection."),
+        Key("tcp", pattern(ADDRESS, "an address", "HOST:PORT"), "An address that accepts a connection."),
         Key("interval", duration(MILLISECOND), "Time between two checks.", "30s", "interval_s"),
         Key("timeout", duration(MILLISECOND), "A check that takes longer has failed.", "5s", "timeout_s"),
         Key("retries", integer(1, 1000), "Failures in a row that make it unhealthy.", "3"),
@@ -422,13 +422,21 @@ SERVICE: Table = table(
     Key("nice", integer(-20, 19), "Scheduling priority."),
     Key(
         "ionice",
-        pattern("idle|(?:best-effort|realtime)(?::[0-7])?", "idle, best-effort[:0-7], realtime[:0-7]"),
+        pattern(
+            "idle|(?:best-effort|realtime)(?::[0-7])?",
+            "a priority",
+            "idle, best-effort[:0-7], realtime[:0-7]",
+        ),
         "Input/output priority.",
     ),
     Key("oom_score_adj", integer(-1000, 1000), "How readily the kernel kills it when memory runs out."),
     Key(
         "cpuset",
-        pattern(r"[0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*", "processors such as 0-3,6"),
+        pattern(
+            r"[0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*",
+            "a list of processors",
+            "numbers and ranges such as 0-3,6",
+        ),
         "Its processors.",
     ),
     Key("no_new_privileges", boolean(), "Whether set-user-id programs lose their power.", "false"),
@@ -437,12 +445,12 @@ SERVICE: Table = table(
     Key("scale", integer(1, 1000), "How many instances."),
     Key(
         "schedule",
-        pattern(CALENDAR, "five fields as cron has them, or @daily and the like"),
+        pattern(CALENDAR, "a schedule", "five fields as cron has them, or @daily and the like"),
         "When a oneshot runs.",
     ),
     Key(
         "time_zone",
-        pattern(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*", "a zone such as Europe/Berlin"),
+        pattern(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*", "a time zone", "a name such as Europe/Berlin"),
         "Of schedule.",
     ),
     Key("catch_up", boolean(), "Whether a missed run is made up for.", "false"),
@@ -453,7 +461,7 @@ SERVICE: Table = table(
     ),
     Key(
         "sockets",
-        MapOf(name(), pattern(rf"{ADDRESS}|/[^\0]+", "HOST:PORT or a path")),
+        MapOf(name(), pattern(rf"{ADDRESS}|/[^\0]+", "an address", "HOST:PORT or a path")),
         "Sockets opened for it.",
     ),
     Key("tags", ListOf(name()), "What @TAG selects."),

@@ -56,13 +56,13 @@ def _fields(**values: Any) -> Values:
 _SERVICE = Record(SERVICE, _fields, None, not_yet.SERVICE)
 
 
-def read_services(content: bytes, scope: Scope) -> list[Draft]:
-    """The services of one file; mistakes go to the scope's findings."""
+def read_services(content: bytes, scope: Scope) -> list[Draft] | None:
+    """The services of one file, None if it cannot be read as YAML; mistakes go to the scope's findings."""
     root, errors = compose(content, scope.file, may_be_empty=True)
     for error in errors:
         scope.findings.add(error)
     if root is None:
-        return []
+        return None
     _check_file_keys(root, scope)
     defaults = _defaults(root, scope)
     services = _mapping(root, "services", scope)
@@ -73,9 +73,7 @@ def read_services(content: bytes, scope: Scope) -> list[Draft]:
     drafts = []
     for place, node in services.entries.values():
         if not place.text.startswith("x-"):
-            draft = _service(place, node, defaults, scope)
-            if draft is not None:
-                drafts.append(draft)
+            drafts.append(_service(place, node, defaults, scope))
     return drafts
 
 
@@ -116,7 +114,7 @@ def _defaults(root: Mapping, scope: Scope) -> Mapping:
     return defaults
 
 
-def _service(place: Scalar, node: Node, defaults: Mapping, scope: Scope) -> Draft | None:
+def _service(place: Scalar, node: Node, defaults: Mapping, scope: Scope) -> Draft:
     path = f"services.{path_part(place.text)}"
     if not is_name(place.text):
         allowed = "letters, digits, - and _, at most 63, the first a letter or digit"
@@ -124,7 +122,7 @@ def _service(place: Scalar, node: Node, defaults: Mapping, scope: Scope) -> Draf
     try:
         own = as_mapping(node, path, scope)
     except RefusedError:
-        return None
+        return Draft(place.text, scope, place, EMPTY, _spec(place.text, {}))
     body = merge(defaults, own) if defaults.entries else own
     values = _SERVICE.values(body, path, scope)
     require(SERVICE, body, path, scope, place)

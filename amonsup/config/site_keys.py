@@ -23,7 +23,7 @@ from amonsup.config.strict_yaml import Mapping
 
 ROLES = {role.name.lower(): role for role in Role}
 GIVEN_ROLES = {word: role for word, role in ROLES.items() if role is not Role.NONE}
-JID = pattern(r"[^@/\s]+@[^@/\s]+", "an address such as gsi@vo.example.org")
+JID = pattern(r"[^@/\s]+@[^@/\s]+", "an address", "NAME@DOMAIN")
 
 
 def one_stands(*kinds: str) -> Any:

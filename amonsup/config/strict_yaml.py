@@ -140,6 +140,8 @@ def _without_controls(text: str, file: str) -> str:
 def _syntax_error(wrong: yaml.MarkedYAMLError, file: str) -> ConfigError:
     mark = wrong.problem_mark or wrong.context_mark
     says = _one_line(wrong.problem or str(wrong))
+    if "cannot start any token" in says:
+        says += " (no tabs for indentation; text beginning with @ or ` or % needs quotes)"
     if wrong.context:
         says += f", {_one_line(wrong.context)}"
     if wrong.context_mark is not None and mark is not None and wrong.context_mark.line != mark.line:
@@ -197,9 +199,8 @@ class _Composer:
             return self._alias(event, depth)
         self._count(event, 1)
         if event.tag is not None and event.tag != "!":
-            self._report(
-                event, f"tags such as {shown(event.tag)} are not allowed; a value's type is its key's"
-            )
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
+            self._report(event, f"the tag {shown(tag)} is not allowed: a value is read by its key's type")
         if event.anchor is not None:
             self._anchors[event.anchor] = None  # not to be used before it is complete
         node = self._scalar(event) if what is yaml.ScalarEvent else self._collection(event, depth)

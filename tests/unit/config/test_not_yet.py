@@ -1,0 +1,130 @@
+"""What this version has not: refused by name, and typed all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from amonsup.config import not_yet
+from amonsup.config.keys import Record
+from amonsup.config.service_keys import LOGGING, SERVICE
+from amonsup.config.site_keys import SITE
+
+Errors = Callable[..., list[str]]
+
+# key: (a right value, a wrong one, the words about the wrong one)
+VALUES = {
+    "pid_file": ("/run/x.pid", "[x]", "expected one value, found a list"),
+    "healthcheck": ("{test: [CMD, ls]}", "{tcp: nowhere}", "'nowhere' is not an address"),
+    "reload": ("SIGHUP", "SIGHPU", "'SIGHPU' is not a signal"),
+    "preflight": ("[ls]", "[]", "names no program"),
+    "pre_start": ("ls", "''", "names no program"),
+    "post_start": ("ls", "''", "names no program"),
+    "pre_stop": ("ls", "''", "names no program"),
+    "post_stop": ("ls", "''", "names no program"),
+    "ulimits": ("{nofile: 65536, core: {soft: 0, hard: -1}}", "{nofiles: 1}", "did you mean 'nofile'?"),
+    "mem_limit": ("1GB", "1G", "'1G' is not a size"),
+    "cpus": ("0.5", "many", "'many' is not a number"),
+    "pids_limit": ("100", "0", "'0' is out of range"),
+    "nice": ("-5", "40", "'40' is out of range"),
+    "ionice": ("best-effort:4", "fast", "'fast' is not a priority"),
+    "oom_score_adj": ("500", "5000", "'5000' is out of range"),
+    "cpuset": ("0-3,6", "a", "'a' is not a list of processors"),
+    "cap_drop": ("[ALL]", "[1]", "'1' is not a capability"),
+    "cap_add": ("[net_bind_service]", "[1]", "'1' is not a capability"),
+    "scale": ("3", "0", "'0' is out of range"),
+    "schedule": ('"*/10 * * * *"', '"* *"', "'* *' is not a schedule"),
+    "time_zone": ("Europe/Berlin", '"a b"', "'a b' is not a time zone"),
+    "catch_up": ("yes", "2", "'2' is neither true nor false"),
+    "secrets": ("{token: /etc/t}", "{a b: /etc/t}", "'a b' is not a name"),
+    "sockets": ("{http: '127.0.0.1:80'}", "{http: 80}", "'80' is not an address"),
+    "update": ("{command: ls}", "{comand: ls}", "did you mean 'command'?"),
+    "remote": ("viewer", "boss", "'boss' is unknown"),
+    "logging.max_size": ("50MiB", "5", "'5' is too small"),
+    "logging.max_files": ("3", "0", "'0' is out of range"),
+    "logging.max_total": ("1GiB", "x", "'x' is not a size"),
+    "logging.rotate": ("daily", "dayly", "did you mean 'daily'?"),
+    "logging.compress": ("no", "2", "'2' is neither true nor false"),
+    "logging.stderr": ("separate", "x", "'x' is unknown"),
+    "logging.timestamps": ("yes", "2", "'2' is neither true nor false"),
+    "logging.files": ("[/var/log/x]", "{a: b}", "expected a list, found a mapping"),
+    "logging.watch": ("[java-oom, {match: x, every: 10m}]", "[{then: alert}]", "'match' is missing"),
+}  # fmt: skip
+
+
+def body(key: str, value: str) -> str:
+    inner = f"logging: {{{key.removeprefix('logging.')}: {value}}}" if "." in key else f"{key}: {value}"
+    return f"services:\n  s:\n    command: /bin/true\n    {inner}\n"
+
+
+def test_every_entry_has_a_key_and_a_case() -> None:
+    names = {*SERVICE, *(f"logging.{name}" for name in LOGGING.keys)}
+    assert {key.partition("=")[0] for key in not_yet.SERVICE} <= names
+    assert set(not_yet.SITE) <= set(SITE)
+    assert set(VALUES) | {"type=forking"} == set(not_yet.SERVICE)
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_refused(errors: Errors, key: str) -> None:
+    right, _, _ = VALUES[key]
+    found = errors(body(key, right))
+    reason = not_yet.SERVICE[key]
+    refusal = f"not yet: {key}: {reason} (this version does not have it)"
+    assert next(each for each in found if "not yet" in each).endswith(f": services.s.{key}: {refusal}")
+    assert all("not yet" in each or "needs 'type" in each or "without 'schedule'" in each for each in found)
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_typed_all_the_same(errors: Errors, key: str) -> None:
+    _, wrong, words = VALUES[key]
+    found = errors(body(key, wrong))
+    assert sum("not yet" in each for each in found) == 1
+    assert any(words in each for each in found), found
+
+
+def test_forking(errors: Errors) -> None:
+    found = errors("services:\n  s: {command: /bin/true, type: forking, pid_file: /run/x}\n")
+    assert [each.split(" ")[:4] for each in found] == [
+        ["a.yaml:2:27:", "services.s.type:", "not", "yet:"],
+        ["a.yaml:2:42:", "services.s.pid_file:", "not", "yet:"],
+    ]
+
+
+def test_without_the_table_they_would_work(
+    monkeypatch: pytest.MonkeyPatch, site: Callable[..., object]
+) -> None:
+    monkeypatch.setattr(Record, "_refuse_missing", lambda *_: None)
+    lines = [f"    {key}: {right}\n" for key, (right, _, _) in VALUES.items() if "." not in key]
+    inner = ", ".join(f"{key[8:]}: {right}" for key, (right, _, _) in VALUES.items() if "." in key)
+    apart = ("pid_file", "schedule", "time_zone", "catch_up")
+    kept = [line for line in lines if not line.strip().startswith(apart)]
+    outcome = site(
+        "services:\n  s:\n    command: /bin/true\n" + "".join(kept) + f"    logging: {{{inner}}}\n"
+        "  f: {command: /bin/true, type: forking, pid_file: /run/x}\n"
+        '  o: {command: /bin/true, type: oneshot, schedule: "@daily", time_zone: UTC, catch_up: yes}\n'
+    )
+    assert not isinstance(outcome, list), [each.render() for each in outcome]
+    spec = outcome.fleet.services[0]  # type: ignore[attr-defined]
+    assert spec.healthcheck.test == ("ls",)
+    assert spec.ulimits == (("nofile", 65536, 65536), ("core", 0, -1))
+    assert spec.cap_add == ("CAP_NET_BIND_SERVICE",)
+    assert spec.logging.watch[1].every_s == 600.0
+    assert spec.secrets == (("token", "/etc/t"),)
+
+
+def test_xmpp_is_typed(errors: Errors, base: Path) -> None:
+    (base / "amonsup.yaml").write_text(
+        "xmpp:\n"
+        "  sessions: {main: {jid: gsi@x.org, host: null, port: [5222], ca_file: ~}}\n"
+        "  rooms: {fleet@conference.x.org: {session: main, nick: gsi, alerts: yes}}\n"
+        "  access:\n"
+        "    - {jid: a@x.org, role: chief}\n"
+    )
+    found = [each.replace(str(base), "") for each in errors("")]
+    assert found == [
+        "/amonsup.yaml:1:1: xmpp: not yet: xmpp: there is no control plane (this version does not have it)",
+        "/amonsup.yaml:5:28: xmpp.access[0].role: 'chief' is unknown; "
+        "allowed: viewer, reader, operator, admin",
+    ]
