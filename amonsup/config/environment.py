@@ -65,7 +65,7 @@ class Environment(Reader, frozen=True):
     def form(self) -> dict[str, Any]:
         value = {"type": ["string", "number", "boolean", "null"]}
         mapping = {
-            "type": "object",
+            "type": ["object", "null"],
             "propertyNames": {"pattern": f"^{units.VARIABLE}$"},
             "additionalProperties": value,
         }

@@ -101,7 +101,7 @@ class Record(Reader, frozen=True):
 
     def form(self) -> dict[str, Any]:
         form: dict[str, Any] = {
-            "type": "object",
+            "type": ["object", "null"],
             "properties": {
                 key.name: _property(key, (self.missing or {}).get(self.prefix + key.name))
                 for key in self.keys.values()
@@ -146,7 +146,7 @@ class ListOf(Reader, frozen=True):
         return tuple(values)
 
     def form(self) -> dict[str, Any]:
-        listed = {"type": "array", "items": self.item.form()}
+        listed = {"type": ["array", "null"], "items": self.item.form()}
         return {"anyOf": [self.item.form(), listed]} if self.also_single else listed
 
 
@@ -168,7 +168,7 @@ class MapOf(Reader, frozen=True):
 
     def form(self) -> dict[str, Any]:
         return {
-            "type": "object",
+            "type": ["object", "null"],
             "propertyNames": self.name.form(),
             "additionalProperties": self.value.form(),
         }

@@ -1,7 +1,8 @@
 """The JSON Schema of a conf.d file, for editors: generated from the parser's own tables of keys.
 
 A schema cannot say everything that the parser checks (whether a dependency exists, whether a variable is
-set); what it accepts may still be refused. It must never refuse what the parser accepts.
+set); what it accepts may still be refused. It must not complain about what the parser accepts, numbers in
+quotes aside: an editor that cries wolf is switched off.
 """
 
 from __future__ import annotations
@@ -18,10 +19,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema() -> dict[str, Any]:
     """The schema as plain dicts and lists."""
     service = Record(SERVICE, dict, None, not_yet.SERVICE).form()
-    service["type"] = ["object", "null"]  # defaults may hold all of it
-    defaults = {key: part for key, part in service.items() if key != "required"}
-    # what `defaults` gives need not stand in the service itself, so nothing is required there
-    service.pop("required", None)
+    service.pop("required", None)  # what `defaults` gives need not stand in the service itself
     return {
         "$schema": DIALECT,
         "title": "amonsup conf.d",
@@ -33,7 +31,7 @@ def json_schema() -> dict[str, Any]:
                 "patternProperties": {f"^{units.NAME}$": service},
                 "additionalProperties": False,
             },
-            "defaults": {**defaults, "description": "Merged under every service of this file."},
+            "defaults": {**service, "description": "Merged under every service of this file."},
         },
         "patternProperties": {"^x-": {}},
         "additionalProperties": False,

@@ -106,7 +106,7 @@ class DependsOn(Reader, frozen=True):
         return tuple(found.values())
 
     def form(self) -> dict[str, Any]:
-        listed = {"type": "array", "items": name().form()}
+        listed = {"type": ["array", "null"], "items": name().form()}
         below = {"anyOf": [{"type": "null"}, _DEPENDENCY.form()]}
         mapping = {
             "type": "object",

@@ -54,7 +54,7 @@ def load_site(
     else:
         site = read_site(config_file, environ, euid, findings, is_trusting=euid != 0)
     errors = findings.errors()
-    return errors or site or []
+    return errors if errors or site is None else site
 
 
 def read_site(

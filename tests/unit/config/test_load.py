@@ -228,7 +228,7 @@ FILES = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=FILES, euid=st.sampled_from([0, 1000]))
 def test_any_bytes_give_specs_or_errors(base: Path, content: bytes, euid: int) -> None:
     (base / "conf.d" / "a.yaml").write_bytes(content)
