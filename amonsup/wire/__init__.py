@@ -1,1 +1,1 @@
-
+"""The messages between client and supervisor, and their codec. No I/O."""

@@ -493,9 +493,23 @@ static PyObject *probe(PyObject *self, PyObject *unused)
     return PyBool_FromLong(CALL2(SYS_clone3, NULL, 0) == -EINVAL);
 }
 
+static PyObject *set_prctl(PyObject *self, PyObject *args)
+{
+    int option;
+    unsigned long value;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "ik", &option, &value))
+        return NULL;
+    if (prctl(option, value, 0UL, 0UL, 0UL) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"spawn", spawn, METH_VARARGS, "One child; see spawn_python.spawn, which takes and answers the same."},
     {"probe", probe, METH_NOARGS, "Whether this kernel (and its seccomp filter) lets us call clone3."},
+    {"prctl", set_prctl, METH_VARARGS, "prctl(2) with one argument; raises OSError."},
     {NULL, NULL, 0, NULL},
 };
 

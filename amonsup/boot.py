@@ -1,0 +1,67 @@
+"""How one of our processes becomes another: run by path, without `site`, in a bare interpreter.
+
+    python -I -S boot.py ROLE OPTIONS
+
+OPTIONS is one JSON object. `paths` in it are put in front of sys.path, because without `site` (which would cost each
+process a megabyte and some milliseconds at the moment when it is to take over) nothing of a virtual environment is
+found. The whole command line also is what tells a process of ours from a child that has not reached exec yet.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+ROLES = ("guardian", "supervisor", "logger", "config", "probe")
+
+
+def command_line(role: str, options: dict[str, object]) -> list[str]:
+    """The argv that starts `role`; `options` must be JSON-able and is completed with `paths`."""
+    complete = {**options, "paths": _paths()}
+    return [sys.executable, "-I", "-S", os.path.abspath(__file__), role, json.dumps(complete)]
+
+
+def _paths() -> list[str]:
+    """Where amonsup itself and its few libraries lie, as this process found them."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    libraries = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    return [package, *libraries]
+
+
+def main() -> int:
+    role, options = sys.argv[1], json.loads(sys.argv[2])
+    # The directory of this file is sys.path[0]: its modules must not shadow top-level ones.
+    sys.path[0:1] = options["paths"]
+    if role == "guardian":
+        from amonsup.supervisor import guardian
+
+        return guardian.main(options)
+    if role == "supervisor":
+        from amonsup.supervisor import daemon
+
+        return daemon.main(options)
+    if role == "logger":
+        from amonsup.logs import logger
+
+        return logger.main(options)
+    if role == "config":
+        from amonsup.config import helper
+
+        return helper.main(options["arguments"])
+    return probe()
+
+
+def probe() -> int:
+    """Load everything an upgrade would start, and say which version it is. Run before the old one lets go."""
+    import amonsup
+    from amonsup.config import helper  # noqa: F401
+    from amonsup.logs import logger  # noqa: F401
+    from amonsup.supervisor import daemon, guardian  # noqa: F401
+
+    sys.stdout.write(amonsup.__version__ + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

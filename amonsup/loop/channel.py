@@ -1,0 +1,150 @@
+"""A channel between two of our own processes: JSON messages, each may carry descriptors.
+
+A SOCK_SEQPACKET socket keeps message and descriptors together (unix(7), SCM_RIGHTS), so neither a half message nor a
+descriptor without its meaning can be seen. Sending never blocks: what the peer is not ready for waits in a queue.
+What was sent before the sender was killed still arrives. Both ends are ours, so an unreadable message is an error of
+ours and raises; a closed peer is reported once, by `on_close`.
+
+Each message is an object with the key "do"; which ones there are stands in docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from amonsup.loop.loop import READ, WRITE, Loop
+
+MAX_MESSAGE = 60 * 1024
+MAX_FDS = 64
+
+Message = dict[str, Any]
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends, both close-on-exec."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+
+
+class Channel:
+    """One end. `on_message(message, fds)` owns the descriptors it is given."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        sock: socket.socket,
+        on_message: Callable[[Message, list[int]], None],
+        on_close: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._on_message = on_message
+        self._on_close = on_close
+        self._queue: deque[tuple[bytes, list[int]]] = deque()
+        self.is_closed = False
+        sock.setblocking(False)
+        loop.watch(sock.fileno(), self._ready)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def send(self, message: Message, fds: tuple[int, ...] = ()) -> None:
+        """Send now, or as soon as the peer reads. The descriptors may be closed by the caller right after.
+
+        Does nothing once the peer is gone. Raises ValueError for a message over MAX_MESSAGE.
+        """
+        if self.is_closed:
+            return
+        raw = json.dumps(message, separators=(",", ":")).encode()
+        if len(raw) > MAX_MESSAGE:
+            raise ValueError(f"message of {len(raw)} bytes: {raw[:80]!r}")
+        if self._queue or not self._try_send(raw, list(fds)):
+            self._queue.append((raw, [os.dup(fd) for fd in fds]))
+            self._loop.watch(self._sock.fileno(), self._ready, READ | WRITE)
+
+    def close(self) -> None:
+        """Stop watching and close; queued messages are lost. May be called twice."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._loop.unwatch(self._sock.fileno())
+        self._sock.close()
+        for _, fds in self._queue:
+            for fd in fds:
+                os.close(fd)
+        self._queue.clear()
+
+    def receive_now(self) -> None:
+        """Handle what has already arrived, without waiting."""
+        while not self.is_closed and self._receive():
+            pass
+
+    def _try_send(self, raw: bytes, fds: list[int]) -> bool:
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        try:
+            self._sock.sendmsg([raw], ancillary, socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno in (105, 109):  # ENOBUFS, ETOOMANYREFS: descriptors in flight; later
+                return False
+            return True  # the peer is gone: reading will say so
+        return True
+
+    def _ready(self, mask: int) -> None:
+        if mask & WRITE:
+            self._flush()
+        if mask & ~WRITE and not self.is_closed:
+            self._receive()
+
+    def _flush(self) -> None:
+        while self._queue:
+            raw, fds = self._queue[0]
+            if not self._try_send(raw, fds):
+                return
+            self._queue.popleft()
+            for fd in fds:
+                os.close(fd)
+        self._loop.watch(self._sock.fileno(), self._ready, READ)
+
+    def _receive(self) -> bool:
+        """One message; False if there was none."""
+        try:
+            raw, ancillary, flags, _ = self._sock.recvmsg(
+                MAX_MESSAGE + 1, socket.CMSG_SPACE(MAX_FDS * 4), socket.MSG_CMSG_CLOEXEC
+            )
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            raw, ancillary, flags = b"", [], 0
+        fds = _descriptors(ancillary)
+        if not raw:
+            self.close()
+            self._on_close()
+            return False
+        if flags & socket.MSG_TRUNC:
+            raise ValueError("a message was cut short")
+        # MSG_CTRUNC: our own descriptor limit is reached; what is missing is missed by name, later.
+        self._on_message(json.loads(raw), fds)
+        return True
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    found = array.array("i")
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(payload[: len(payload) - len(payload) % found.itemsize])
+    return list(found)
+
+
+def close_all(fds: list[int]) -> None:
+    """Close descriptors that came with a message nobody wanted."""
+    for fd in fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)

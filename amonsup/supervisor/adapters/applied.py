@@ -1,0 +1,90 @@
+"""What survives a boot, in state_dir: the applied configuration, and what people had stopped.
+
+What runs is the last *applied* configuration. It is written as a whole before an apply has its first effect, so that
+whoever comes next (a successor, a boot) carries out the same. A file that cannot be read is set aside, not believed.
+"""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from amonsup.config.specs import Loaded, ServiceSpec
+from amonsup.supervisor.adapters import files
+from amonsup.supervisor.model.records import Operation
+
+FORMAT = 1
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """`at`: wall clock, seconds, for display. `serial` grows by one with every apply.
+
+    `operation` is the apply itself and `leaving` what it removes: with them a successor can finish it, even if our
+    predecessor died before anything else of it was on record.
+    """
+
+    format: int
+    serial: int
+    at: float
+    loaded: Loaded
+    instance: str = ""
+    operation: Operation | None = None
+    leaving: tuple[ServiceSpec, ...] = ()
+
+
+def path_of(state_dir: str) -> str:
+    return os.path.join(state_dir, "applied.json")
+
+
+def write(state_dir: str, applied: Applied) -> None:
+    """Raises OSError; the old one is untouched then."""
+    # Not flushed: an fsync can take seconds on a busy disk, and the rename keeps old or new whole on every crash.
+    files.write_atomically(path_of(state_dir), msgspec.json.encode(applied), is_durable=False)
+
+
+def read(state_dir: str) -> tuple[Applied | None, str]:
+    """The applied configuration, or None; and where an unbelievable file was put, or empty. Raises OSError."""
+    raw = files.read(path_of(state_dir))
+    if raw is None:
+        return None, ""
+    try:
+        applied = msgspec.json.decode(raw, type=Applied)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None, files.set_aside(path_of(state_dir))
+    if applied.format != FORMAT:
+        return None, files.set_aside(path_of(state_dir))
+    return applied, ""
+
+
+class Stopped:
+    """Names of services that a person had stopped, for `restart: unless-stopped` after a boot."""
+
+    def __init__(self, state_dir: str) -> None:
+        self._path = os.path.join(state_dir, "stopped.json")
+        self._is_dirty = False
+        self.error = ""
+        self.names: set[str] = set()
+        try:
+            raw = files.read(self._path)
+            self.names = set(msgspec.json.decode(raw, type=list[str])) if raw is not None else set()
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            files.set_aside(self._path)
+        except OSError as error:
+            self.error = f"{self._path}: {error.strerror}"
+
+    def remember(self, name: str, *, is_stopped: bool) -> None:
+        if is_stopped != (name in self.names):
+            (self.names.add if is_stopped else self.names.discard)(name)
+            self._is_dirty = True
+
+    def save(self) -> None:
+        """Write if something changed; a failure is kept in `error` and tried again next time."""
+        if not self._is_dirty:
+            return
+        try:
+            files.write_atomically(self._path, msgspec.json.encode(sorted(self.names)), is_durable=False)
+        except OSError as error:
+            self.error = f"{self._path}: {error.strerror}"
+            return
+        self._is_dirty, self.error = False, ""

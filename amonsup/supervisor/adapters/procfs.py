@@ -1,0 +1,75 @@
+"""What /proc tells about processes (proc(5)). Every answer may be out of date the moment it is given.
+
+Processes vanish while they are read; all functions answer 'nothing' then, never raise for it.
+"""
+
+from __future__ import annotations
+
+import os
+
+def boot_id() -> str:
+    """Different after every boot of the machine (random(4))."""
+    return _read("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of a single-threaded process; empty if it is gone (or the kernel does not say)."""
+    return [int(word) for word in _read(f"/proc/{pid}/task/{pid}/children").split()]
+
+
+def all_pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def command_line(pid: int) -> bytes:
+    """argv, NUL-separated; empty for a zombie, a kernel thread or nobody."""
+    return _read(f"/proc/{pid}/cmdline")
+
+
+def command(pid: int) -> str:
+    """A short text for people: the first words of argv, or the kernel's name for it in brackets."""
+    words = command_line(pid)[:200].split(b"\0")
+    text = b" ".join(words).decode("utf-8", "replace").strip()
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text[:80] or f"[{_read(f'/proc/{pid}/comm').decode('utf-8', 'replace').strip()}]"
+
+
+def stat_fields(pid: int) -> list[bytes]:
+    """proc_pid_stat(5) from field 3 (state) on; empty if there is no such process."""
+    text = _read(f"/proc/{pid}/stat")
+    return text[text.rfind(b")") + 2 :].split()
+
+
+def state_and_parent(pid: int) -> tuple[str, int]:
+    """State letter and parent pid; ("", 0) if there is no such process."""
+    fields = stat_fields(pid)
+    return (fields[0].decode(), int(fields[1])) if len(fields) > 1 else ("", 0)
+
+
+def parent(pid: int) -> int:
+    return state_and_parent(pid)[1]
+
+
+def is_zombie(pid: int) -> bool:
+    return state_and_parent(pid)[0] in ("Z", "X")
+
+
+def _read(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        parts = []
+        while part := os.read(fd, 65536):
+            parts.append(part)
+        return b"".join(parts)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def limits(pid: int) -> list[bytes]:
+    """The lines of proc_pid_limits(5), readable for every user."""
+    return _read(f"/proc/{pid}/limits").splitlines()

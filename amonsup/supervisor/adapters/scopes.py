@@ -1,0 +1,217 @@
+"""What holds the processes of one service together, so that every one of them can be found and killed.
+
+Two kinds, one interface. A cgroup (v2) where we may make one: the child is born in it, nothing it forks ever leaves
+it. Elsewhere a marker that is inherited and cannot be shed: the hard limit of RLIMIT_MSGQUEUE may be lowered by a
+process but never raised, `env -i` and setsid do not touch it, and it can be read in /proc/PID/limits. Soft and hard
+limit together make the marker; it is derived from the site instance and the service, so a successor knows it too.
+
+A scope lasts as long as the service is configured; its lives follow each other in it, each after the one before has
+been swept out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import resource
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+
+from amonsup.supervisor.adapters import procfs
+
+RLIMIT_MSGQUEUE = 12  # bits/resource.h; the resource module has it only on some builds
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What a child has to be born with to belong to the scope. `cgroup_fd` is the caller's to close; -1: none."""
+
+    cgroup_fd: int = -1
+    limits: tuple[tuple[int, int, int], ...] = ()
+
+
+class Scopes(Protocol):
+    """The scopes of all services. Names are service names."""
+
+    kind: str
+
+    def holding(self, name: str) -> Holding:
+        """Raises OSError if the scope cannot be made."""
+
+    def members(self, name: str, *, thorough: bool) -> list[int]:
+        """Live processes in the scope. Not `thorough`: cheap, for the crash path, and as good as always right."""
+
+    def holds(self, name: str, pid: int) -> bool:
+        """Whether this process is in the scope."""
+
+    def kill(self, name: str) -> bool:
+        """SIGKILL to everything at once; False if there is no such means and each has to be signalled."""
+
+    def remove(self, name: str) -> None:
+        """The service is gone and its scope empty."""
+
+    def oom_kills(self, name: str) -> int:
+        """How many processes of the scope the kernel has killed for want of memory, ever; 0 where nobody counts."""
+
+
+class CgroupScopes:
+    """One cgroup v2 directory a service below `base`."""
+
+    kind = "cgroup"
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+    def holding(self, name: str) -> Holding:
+        path = os.path.join(self.base, name)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        try:
+            return Holding(cgroup_fd=os.open(path, flags))
+        except FileNotFoundError:
+            os.makedirs(path, exist_ok=True)
+            return Holding(cgroup_fd=os.open(path, flags))
+
+    def members(self, name: str, *, thorough: bool) -> list[int]:
+        path = os.path.join(self.base, name)
+        if not thorough and b"populated 0" in _read(os.path.join(path, "cgroup.events")):
+            return []
+        found = []
+        for directory, _, _ in os.walk(path):
+            found += [int(word) for word in _read(os.path.join(directory, "cgroup.procs")).split()]
+        return [pid for pid in found if pid > 0]
+
+    def holds(self, name: str, pid: int) -> bool:
+        own = os.path.join("/", os.path.basename(self.base), name).encode()
+        return any(
+            line.startswith(b"0::") and own in line for line in _read(f"/proc/{pid}/cgroup").splitlines()
+        )
+
+    def kill(self, name: str) -> bool:
+        """cgroup.kill is atomic against forks; kernels before 5.14 lack it."""
+        try:
+            fd = os.open(os.path.join(self.base, name, "cgroup.kill"), os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            os.write(fd, b"1")
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+    def remove(self, name: str) -> None:
+        path = os.path.join(self.base, name)
+        for directory, _, _ in os.walk(path, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
+
+    def oom_kills(self, name: str) -> int:
+        for line in _read(os.path.join(self.base, name, "memory.events")).splitlines():
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+        return 0
+
+
+class MarkerScopes:
+    """An inherited limit as marker. `roots` lists the processes whose children may be orphans of a life, `known`
+    the pids that are accounted for; `is_whole` says whether all orphans since our start were reparented to a root."""
+
+    kind = "marker"
+
+    def __init__(
+        self, instance: str, roots: Callable[[], Iterable[int]], known: Callable[[], set[int]]
+    ) -> None:
+        self.instance = instance
+        self.roots = roots
+        self.known = known
+        self.is_whole = True
+        _, self._hard = resource.getrlimit(RLIMIT_MSGQUEUE)
+
+    def limits_of(self, name: str) -> tuple[int, int]:
+        """Soft and hard limit: the hard one in the upper half of ours, the soft one in the quarter below."""
+        digest = hashlib.blake2b(f"{self.instance}/{name}".encode(), digest_size=16).digest()
+        first, second = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+        top = self._hard if self._hard > 0 else 1 << 62
+        return top // 4 + first % (top // 4), top // 2 + second % (top // 2)
+
+    def holding(self, name: str) -> Holding:
+        return Holding(limits=((RLIMIT_MSGQUEUE, *self.limits_of(name)),))
+
+    def members(self, name: str, *, thorough: bool) -> list[int]:
+        if not thorough and self.is_whole and not self._has_orphans():
+            return []
+        return [pid for pid in procfs.all_pids() if self.holds(name, pid) and not procfs.is_zombie(pid)]
+
+    def holds(self, name: str, pid: int) -> bool:
+        soft, hard = self.limits_of(name)
+        # proc_pid_limits(5): the columns are padded, so compare words.
+        wanted = [b"Max", b"msgqueue", b"size", str(soft).encode(), str(hard).encode()]
+        return any(line.split()[:5] == wanted for line in procfs.limits(pid))
+
+    def _has_orphans(self) -> bool:
+        known = self.known()
+        return any(pid not in known for root in self.roots() for pid in procfs.children(root))
+
+    def kill(self, name: str) -> bool:
+        return False
+
+    def remove(self, name: str) -> None:
+        pass
+
+    def oom_kills(self, name: str) -> int:
+        return 0
+
+
+def cgroup_base(run_dir: str) -> str | None:
+    """Where our cgroups are, or None where none can be made.
+
+    Below our own cgroup (that is what systemd delegates). The place is noted in run_dir, because a later amonsupd
+    may be started from another cgroup and has to find the services of an earlier one.
+    """
+    noted = os.path.join(run_dir, "cgroup")
+    known = _read(noted).decode("utf-8", "surrogateescape").strip()
+    if known and os.path.isdir(known):
+        return known
+    mount, own = _mount_point(), _own_path()
+    if mount is None or own is None:
+        return None
+    tag = hashlib.blake2b(os.fsencode(run_dir), digest_size=4).hexdigest()
+    base = os.path.join(mount, own.lstrip("/"), f"amonsup-{tag}")
+    try:
+        os.makedirs(base, exist_ok=True)
+        if not os.access(os.path.join(base, "cgroup.procs"), os.W_OK):
+            return None
+        with open(noted, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(base + "\n")
+    except OSError:
+        return None
+    return base
+
+
+def _mount_point() -> str | None:
+    for line in _read("/proc/self/mountinfo").decode("utf-8", "surrogateescape").splitlines():
+        before, _, after = line.partition(" - ")
+        if after.startswith("cgroup2 "):
+            return before.split()[4].encode("latin-1", "surrogateescape").decode("unicode_escape")
+    return None
+
+
+def _own_path() -> str | None:
+    for line in _read("/proc/self/cgroup").decode("utf-8", "surrogateescape").splitlines():
+        if line.startswith("0::"):
+            return line[3:]
+    return None
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            parts = []
+            while part := file.read(65536):
+                parts.append(part)
+            return b"".join(parts)
+    except OSError:
+        return b""

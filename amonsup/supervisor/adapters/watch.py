@@ -1,0 +1,201 @@
+"""Exits: every one noticed once, with its status where that can be known, attributed to the process it belongs to.
+
+Three kinds of processes end on us. *Own* children: their pidfd becomes readable, we reap. *Adopted* ones, started by
+a predecessor: while their parent is the guardian, it reaps them and tells us (pid, start time, status); if both
+predecessors died their parent is init, then their pidfd tells that they ended and, since Linux 6.15, also how
+(PIDFD_GET_INFO); before that the status is unknown, and unknown is what is said. *Orphans*, which came to us because
+we are a subreaper: reaped and forgotten.
+
+There is exactly one reaper, here. A process is never identified by its pid alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import struct
+from collections.abc import Callable
+
+import msgspec
+
+from amonsup.loop.kernel import start_ticks
+from amonsup.loop.loop import HANGUP, Loop
+from amonsup.supervisor.adapters import procfs
+
+PIDFD_GET_INFO = (3 << 30) | (64 << 16) | (0xFF << 8) | 11
+PIDFD_INFO_EXIT = 1 << 3
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """status as wait(2) gives it, None: nobody can say. cpu in seconds, rss in bytes; 0 where unknown."""
+
+    status: int | None
+    cpu_s: float = 0.0
+    max_rss_bytes: int = 0
+
+
+class Process:
+    """One watched process. `pidfd` is ours; closed once it has ended."""
+
+    __slots__ = ("is_own", "on_end", "pid", "pidfd", "start_ticks")
+
+    def __init__(
+        self, pid: int, pidfd: int, ticks: int, is_own: bool, on_end: Callable[[Ended], None]
+    ) -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+        self.start_ticks = ticks
+        self.is_own = is_own
+        self.on_end = on_end
+
+
+class Watch:
+    """All watched processes by pid."""
+
+    def __init__(self, loop: Loop, guardian_pid: int, acknowledge: Callable[[int, int], None]) -> None:
+        self._loop = loop
+        self._guardian_pid = guardian_pid
+        self._acknowledge = acknowledge
+        self.processes: dict[int, Process] = {}
+        self._told: dict[tuple[int, int], Ended] = {}  # by the guardian, before anybody asked
+
+    def own(self, pid: int, pidfd: int, ticks: int, on_end: Callable[[Ended], None]) -> None:
+        """Watch a child just spawned. Takes the pidfd over."""
+        process = Process(pid, pidfd, ticks, True, on_end)
+        self.processes[pid] = process
+        self._loop.watch(pidfd, lambda _mask: self._end_of_own(process))
+
+    def adopt(self, pid: int, ticks: int, on_end: Callable[[Ended], None]) -> Ended | None:
+        """Watch a predecessor's child. Returns its end if it has ended already; `on_end` is not called then."""
+        told = self.take_told(pid, ticks)
+        if told is not None:
+            return told
+        pidfd = _open_pidfd(pid)
+        if pidfd < 0 or start_ticks(pid) != ticks:
+            if pidfd >= 0:
+                os.close(pidfd)
+            return Ended(None)
+        state, parent = procfs.state_and_parent(pid)
+        process = Process(pid, pidfd, ticks, parent == os.getpid(), on_end)
+        self.processes[pid] = process
+        if process.is_own:
+            self._loop.watch(pidfd, lambda _mask: self._end_of_own(process))
+        elif parent == self._guardian_pid:
+            # It will be told; the pidfd is kept only to signal through. A zombie is told as well: it is not reaped.
+            pass
+        else:
+            self._loop.watch(pidfd, lambda mask: self._end_of_foreign(process, mask))
+        return None
+
+    def told_by_guardian(self, pid: int, ticks: int, ended: Ended) -> None:
+        """The guardian has reaped a process."""
+        process = self.processes.get(pid)
+        if process is not None and process.start_ticks == ticks:
+            self._finish(process, ended)
+        else:
+            self._told[pid, ticks] = ended
+            if len(self._told) > 20_000:
+                self._told.pop(next(iter(self._told)))
+
+    def take_told(self, pid: int, ticks: int) -> Ended | None:
+        return self._told.pop((pid, ticks), None)
+
+    def acknowledge_told(self) -> None:
+        """After adoption: what the guardian told and nobody claimed belongs to nobody."""
+        for pid, ticks in self._told:
+            self._acknowledge(pid, ticks)
+        self._told.clear()
+
+    def signal(self, pid: int, ticks: int, signum: int) -> bool:
+        """Signal a watched process through its pidfd; False if it is not watched any more or has ended."""
+        process = self.processes.get(pid)
+        if process is None or process.start_ticks != ticks:
+            return False
+        try:
+            signal.pidfd_send_signal(process.pidfd, signum)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def reap_orphans(self) -> None:
+        """SIGCHLD: reap whatever came to us as subreaper; own mains on the way get their due as well."""
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None:
+                return
+            process = self.processes.get(found.si_pid)
+            if process is not None:
+                self._end_of_own(process)
+            else:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(found.si_pid, os.WNOHANG)
+
+    # -- ends --
+
+    def _end_of_own(self, process: Process) -> None:
+        try:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        except ChildProcessError:
+            self._finish(process, Ended(None))
+            return
+        if pid:
+            self._finish(
+                process, Ended(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+            )
+
+    def _end_of_foreign(self, process: Process, mask: int) -> None:
+        if not mask & HANGUP:
+            # Dead, but its parent (init) has not reaped it yet; the status can be asked for only afterwards.
+            self._loop.watch(process.pidfd, lambda later: self._end_of_foreign(process, later), 0)
+            if not _has_hangup(process.pidfd):
+                return
+        self._finish(process, Ended(exit_status(process.pidfd)))
+
+    def _finish(self, process: Process, ended: Ended) -> None:
+        if self.processes.get(process.pid) is not process:
+            return
+        del self.processes[process.pid]
+        self._loop.unwatch(process.pidfd)
+        os.close(process.pidfd)
+        process.on_end(ended)
+        if not process.is_own:
+            self._acknowledge(process.pid, process.start_ticks)
+
+
+def exit_status(pidfd: int) -> int | None:
+    """wait(2) status of a reaped process that was not our child (Linux 6.15 on), or None if the kernel cannot say.
+
+    include/uapi/linux/pidfd.h, struct pidfd_info: mask at 0, exit_code at 60 of the 64 bytes.
+    """
+    request = bytearray(64)
+    struct.pack_into("=Q", request, 0, PIDFD_INFO_EXIT)
+    try:
+        fcntl.ioctl(pidfd, PIDFD_GET_INFO, request, True)
+    except OSError:
+        return None
+    if not struct.unpack_from("=Q", request, 0)[0] & PIDFD_INFO_EXIT:
+        return None
+    return int(struct.unpack_from("=i", request, 60)[0])
+
+
+def _has_hangup(pidfd: int) -> bool:
+    """COMPAT Linux < 6.9: a pidfd never reports POLLHUP, the end is all there is."""
+    import select
+
+    poll = select.poll()
+    poll.register(pidfd, 0)
+    return bool(poll.poll(0))
+
+
+def _open_pidfd(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1
+
+

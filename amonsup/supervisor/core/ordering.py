@@ -1,0 +1,104 @@
+"""Who depends on whom, whether a dependency is met, and who must go down before whom.
+
+The graph is kept in both directions and rebuilt only by an apply. A dependency is judged by the dependency's own
+state alone, so the answer needs no history: the same question may be asked again at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from amonsup.config.specs import Condition, Dependency, ServiceSpec, ServiceType
+from amonsup.supervisor.model.phases import LIVE, Desired, Goal, Phase
+from amonsup.supervisor.model.records import ServiceState
+
+
+def dependants_of(specs: Iterable[ServiceSpec]) -> dict[str, tuple[str, ...]]:
+    """For each service that is depended on: the names of those that depend on it, in configuration order."""
+    graph: dict[str, list[str]] = {}
+    for spec in specs:
+        for dependency in spec.depends_on:
+            graph.setdefault(dependency.name, []).append(spec.name)
+    return {name: tuple(dependants) for name, dependants in graph.items()}
+
+
+def is_met(dependency: Dependency, spec: ServiceSpec, state: ServiceState) -> bool:
+    """Whether the dependency, with its own `spec` and `state`, is as the dependant needs it."""
+    if dependency.condition is Condition.COMPLETED:
+        return state.phase is Phase.EXITED and state.goal is Goal.DONE
+    if dependency.condition is Condition.HEALTHY:
+        return state.phase is Phase.RUNNING
+    if state.phase is Phase.RUNNING:
+        return True
+    # A simple service has started once it was spawned; one that notifies says so itself.
+    return state.phase is Phase.STARTING and state.pid > 0 and spec.type is ServiceType.SIMPLE
+
+
+def is_hopeless(state: ServiceState, condition: Condition) -> bool:
+    """Whether the dependency will not come by itself: given up, ended, or down because somebody wants it so."""
+    if state.phase in (Phase.FATAL, Phase.QUARANTINED):
+        return True
+    if state.phase is Phase.EXITED:
+        return condition is not Condition.COMPLETED or state.goal is not Goal.DONE
+    return state.phase is Phase.STOPPED and state.desired is Desired.DOWN
+
+
+def hopeless_dependency(
+    name: str, specs: Mapping[str, ServiceSpec], states: Mapping[str, ServiceState]
+) -> ServiceState | None:
+    """The dependency, direct or of a waiting dependency, that keeps `name` waiting for ever; None: there is hope."""
+    for dependency in specs[name].depends_on:
+        other = states[dependency.name]
+        if is_hopeless(other, dependency.condition):
+            return other
+        if other.phase is Phase.WAITING:
+            deeper = hopeless_dependency(other.name, specs, states)
+            if deeper is not None:
+                return deeper
+    return None
+
+
+def must_follow(dependency: Dependency, state: ServiceState, seen: int | None) -> bool:
+    """Whether a live dependant has to go down because of what its dependency does.
+
+    A dependency that drains takes along everybody when it is to stay down, and those with `restart: true` when it
+    restarts. With `restart: true` a dependency that died, or lives a later life than the one seen, is followed too.
+    """
+    if dependency.condition is Condition.COMPLETED:
+        return False
+    if state.phase is Phase.DRAINING:
+        return state.takes_dependants or dependency.restart
+    if not dependency.restart:
+        return False
+    return state.phase not in (Phase.STARTING, Phase.RUNNING) or (seen is not None and state.generation != seen)
+
+
+def blockers(
+    state: ServiceState, dependants: Iterable[str], specs: Mapping[str, ServiceSpec], states: Mapping[str, ServiceState]
+) -> tuple[str, ...]:
+    """The live dependants that a draining service waits for."""
+    blocking = []
+    for name in dependants:
+        other, spec = states.get(name), specs.get(name)
+        if other is None or spec is None or other.phase not in LIVE:
+            continue
+        if any(d.name == state.name and must_follow(d, state, None) for d in spec.depends_on):
+            blocking.append(name)
+    return tuple(blocking)
+
+
+def layers(specs: Mapping[str, ServiceSpec]) -> list[list[str]]:
+    """Names grouped so that each group depends only on earlier ones (for `tree`, and orderly listings)."""
+    left = {name: {d.name for d in spec.depends_on if d.name in specs} for name, spec in specs.items()}
+    result: list[list[str]] = []
+    while left:
+        group = [name for name, needs in left.items() if not needs]
+        if not group:  # cannot be: the door refuses cycles
+            return [*result, list(left)]
+        result.append(group)
+        for name in group:
+            del left[name]
+        done = set(group)
+        for needs in left.values():
+            needs -= done
+    return result

@@ -1,0 +1,92 @@
+"""What an apply would do: the difference between two configurations, service by service, with the reason.
+
+Only what a process is born with makes a restart necessary (`BORN_WITH`); everything else is read by the engine when
+it is needed, so a changed policy, dependency or check takes effect in place. Whether a *running life* is out of date
+is told by the digest of what it was born with, so a successor that finds an unfinished apply plans the same again.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+
+import msgspec
+
+from amonsup.config.specs import ServiceSpec
+from amonsup.supervisor.model.phases import LIVE, Phase
+from amonsup.supervisor.model.records import ServiceState
+
+BORN_WITH = (
+    "command",
+    "user",
+    "group",
+    "supplementary_groups",
+    "working_dir",
+    "environment",
+    "umask",
+    "type",
+    "watchdog_s",
+    "no_new_privileges",
+)
+"""Fields whose change needs a new life. `logging.capture` counts too."""
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of a plan. action: start, stop, restart, change (in place) or add (known, but not started)."""
+
+    name: str
+    action: str
+    why: str
+
+
+def digest(spec: ServiceSpec) -> str:
+    """A short digest of what a life of this spec is born with."""
+    born_with = [getattr(spec, key) for key in BORN_WITH]
+    return f"{zlib.crc32(msgspec.json.encode([born_with, spec.logging.capture])):08x}"
+
+
+def differing(old: ServiceSpec, new: ServiceSpec) -> tuple[str, ...]:
+    """The keys, in interface.md's spelling, in which two specs differ."""
+    return tuple(
+        key.removesuffix("_s").removesuffix("_bytes")
+        for key in ServiceSpec.__struct_fields__
+        if getattr(old, key) != getattr(new, key)
+    )
+
+
+def plan(
+    old: Mapping[str, ServiceSpec], new: Mapping[str, ServiceSpec], states: Mapping[str, ServiceState]
+) -> list[Change]:
+    """What going from `old` to `new` does, in the order of `new`, removals last. Unchanged services are not named."""
+    changes = []
+    for name, spec in new.items():
+        change = _added(spec) if name not in old else _changed(old[name], spec, states.get(name))
+        if change is not None:
+            changes.append(change)
+    for name in old:
+        if name not in new:
+            state = states.get(name)
+            is_live = state is not None and state.phase in LIVE
+            changes.append(Change(name, "stop", "removed from conf.d" + ("" if is_live else ", was not running")))
+    return changes
+
+
+def _added(spec: ServiceSpec) -> Change:
+    if spec.autostart:
+        return Change(spec.name, "start", "new in conf.d")
+    return Change(spec.name, "add", "new in conf.d, autostart: false")
+
+
+def _changed(old: ServiceSpec, new: ServiceSpec, state: ServiceState | None) -> Change | None:
+    keys = differing(old, new)
+    if not keys:
+        return None
+    what = "changed: " + ", ".join(keys)
+    if state is None or digest(old) == digest(new):
+        return Change(new.name, "change", what)
+    if state.phase in LIVE:
+        return Change(new.name, "restart", what)
+    if state.phase in (Phase.BACKOFF, Phase.FATAL, Phase.QUARANTINED):
+        # A new command may be just the cure: do not let it sit out the old one's penalty.
+        return Change(new.name, "restart", f"{what}; was {state.phase.value}")
+    return Change(new.name, "change", f"{what}; was {state.phase.value}")

@@ -1,0 +1,59 @@
+"""The one table: which rule answers which event in which phase.
+
+Every pair is named; a test proves the table complete, and the diagram in docs/design.md is generated from it and from
+the histories of the tests. A pair that means nothing says `ignore`; it is never simply absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from amonsup.supervisor.core import service as rules
+from amonsup.supervisor.core.turn import Turn
+from amonsup.supervisor.model import events as ev
+from amonsup.supervisor.model.phases import Phase
+from amonsup.supervisor.model.records import ServiceState
+
+Rule = Callable[[Turn, ServiceState, "ev.Event"], None]
+
+_ = rules.ignore
+
+_COLUMNS: tuple[type[ev.Event], ...] = (
+    ev.Commanded,
+    ev.Needed,
+    ev.Reconsidered,
+    ev.Spawned,
+    ev.SpawnFailed,
+    ev.Unborn,
+    ev.Noticed,
+    ev.Exited,
+    ev.Swept,
+    ev.TimerFired,
+    ev.Respecified,
+)
+
+_c, _n, _r, _t = rules.on_commanded, rules.on_needed, rules.on_reconsidered, rules.on_timer
+_b, _f, _u = rules.on_spawned, rules.on_spawn_failed, rules.on_unborn
+_m, _x, _s, _p = rules.on_noticed, rules.on_exited, rules.on_swept, rules.on_respecified
+_q = rules.on_exited_in_quarantine
+
+# fmt: off
+_ROWS: dict[Phase, tuple[Callable[..., None], ...]] = {
+    #                   Comm Need Reco Born Fail Unbo Noti Exit Swep Time Resp
+    Phase.STOPPED:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p),
+    Phase.WAITING:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p),
+    Phase.BACKOFF:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _t,  _p),
+    Phase.STARTING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _t,  _p),
+    Phase.RUNNING:     (_c,  _n,  _r,  _,   _,   _,   _m,  _x,  _,   _t,  _p),
+    Phase.DRAINING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _,   _p),
+    Phase.STOPPING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _t,  _p),
+    Phase.CLEANING:    (_c,  _n,  _r,  _,   _,   _u,  _,   _,   _s,  _t,  _p),
+    Phase.EXITED:      (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p),
+    Phase.FATAL:       (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p),
+    Phase.QUARANTINED: (_c,  _,   _,   _,   _,   _,   _,   _q,  _,   _,   _),
+}
+# fmt: on
+
+TABLE: Mapping[tuple[Phase, type[ev.Event]], Rule] = {
+    (phase, kind): rule for phase, row in _ROWS.items() for kind, rule in zip(_COLUMNS, row, strict=True)
+}

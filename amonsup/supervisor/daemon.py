@@ -1,0 +1,687 @@
+"""The supervisor: the one file that knows every part and wires them.
+
+It turns what the adapters notice into events, lets the engine decide, puts on record what must not be forgotten, and
+carries the engine's orders out, in that order: a successor that reads the record may do again what was ordered, but
+never finds less on record than was done.
+
+There is one thread and one queue. While events of one turn are handled nothing else happens; what they cause (a spawn
+that failed, a sweep that found nothing) goes to the front of the queue.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from amonsup import __version__
+from amonsup.config.fingerprints import fingerprint
+from amonsup.config.specs import Loaded, RestartPolicy, ServiceSpec, SiteSpec
+from amonsup.loop.loop import Loop, Timer
+from amonsup.supervisor import guardian, helper_process
+from amonsup.supervisor.adapters import applied as applied_files
+from amonsup.supervisor.adapters import files, journal, prctl, procfs, scopes, server, spawn
+from amonsup.supervisor.adapters.chronicle import Chronicle
+from amonsup.supervisor.adapters.outputs import Outputs
+from amonsup.supervisor.adapters.store import Store
+from amonsup.supervisor.adapters.watch import Ended, Watch
+from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.handlers.desk import Call, Refusal, Reply
+from amonsup.supervisor.household import LOGGER, LoggerLink, logger_spec
+from amonsup.supervisor.lives import Lives, Surroundings, base_environment
+from amonsup.supervisor.model import effects as fx
+from amonsup.supervisor.model import events as ev
+from amonsup.supervisor.model.phases import LIVE, Phase
+from amonsup.supervisor.model.records import Operation, Outcome, ServiceState, Task
+from amonsup.supervisor.requests import Requests
+from amonsup.verbs.results import Happening
+
+PUBLIC_SOCKET = "public"
+WATCH_ONLY_S = 30.0
+DISK_RETRY_S = 5.0
+
+
+class Supervisor:
+    """Everything of one site. Also the desk that handlers work at."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = options
+        self.own_uid = os.geteuid()
+        self.loop = Loop()
+        self.now = self.loop.now
+        self.site, self._applied = _read_site(options)
+        self.fleet = Fleet(self._applied.loaded.fleet.services)
+        self.household = Fleet((logger_spec(self.site),))
+        self._queue: deque[ev.AnyEvent] = deque()
+        self._is_pumping = False
+        self._timers: dict[str, Timer] = {}
+        self._notes: list[fx.Note] = []
+        self._troubles: dict[str, str] = {}
+        self._applies: deque[Callable[[], None]] = deque()
+        self._retry: Timer | None = None
+        self._is_upgrading = False
+
+        link = socket.socket(fileno=guardian.LINK_FD)
+        self.store = Store(self.loop, link, self._told_of_exit, self._on_signal, self._become_guardian)
+        self.watch = Watch(self.loop, options["guardian"], self.store.acknowledge)
+        self.store.greet()
+        self.chronicle = Chronicle(self.site.state_dir)
+        self.stopped = applied_files.Stopped(self.site.state_dir)
+        self.outputs = Outputs(self.site.run_dir, self.store)
+        found = journal.recover(self._journal_path, procfs.boot_id())
+        self.instance = found.instance or secrets.token_hex(8)
+        self.journal = journal.Journal(
+            self._journal_path, journal.Head(journal.FORMAT, procfs.boot_id(), self.instance)
+        )
+        self.lives = self._make_lives()
+        self.logger = LoggerLink(self.loop, self.store, self.outputs, self._logger_trouble)
+        self.lives.extras[LOGGER] = self.logger.make
+        self.requests = Requests(self, self.instance)
+        self._found = found
+        self.server: server.Server | None = None
+
+    # -- beginning --
+
+    def run(self) -> int:
+        self.loop.on_signals([signal.SIGCHLD], lambda _signum: self._reap())
+        self.loop.on_signals(
+            [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2],
+            lambda signum: self._on_signal(signal.Signals(signum).name.removeprefix("SIG")),
+        )
+        found = self._found
+        if found.set_aside:
+            self._say("state-set-aside", f"unreadable state was set aside as {found.set_aside}")
+        is_successor = bool(found.instance)
+        self.outputs.recover(lambda name, generation: self._is_current(found, name, generation))
+        if is_successor:
+            self._take_over(found)
+        else:
+            self.journal.rewrite(())
+            self._boot()
+        self._open_server()
+        self._reap()
+        self.store.deliver_pending()
+        gc.collect()
+        gc.freeze()
+        self.loop.run()
+        return 0
+
+    def _make_lives(self) -> Lives:
+        soft, hard = self.options["nofile"]
+        surroundings = Surroundings(
+            site=self.site.site,
+            run_dir=self.site.run_dir,
+            nofile=(soft, hard),
+            oom_score_adj=0 if self.own_uid == 0 else None,
+            base_environment=base_environment(os.environ),
+        )
+        base = scopes.cgroup_base(self.site.run_dir)
+        if base is not None:
+            made: scopes.Scopes = scopes.CgroupScopes(base)
+        else:
+            made = scopes.MarkerScopes(
+                self.instance,
+                lambda: (os.getpid(), self.options["guardian"]),
+                lambda: {*self.watch.processes, os.getpid()},
+            )
+        return Lives(
+            self.loop, surroundings, made, self.watch, self.outputs, self.store, self.post, self._note
+        )
+
+    def _boot(self) -> None:
+        """The first supervisor since the machine (or the whole daemon) was started."""
+        self._say("daemon-started", f"amonsup {__version__}, {len(self.fleet.specs)} services, spawner {spawn.KIND}")
+        boot = f"boot-{self.instance}"
+        self._run(
+            self.household,
+            self.household.command(self._start_operation(boot, [LOGGER]), self.now()),
+        )
+        wanted = [spec.name for spec in self.fleet.specs.values() if self._starts_at_boot(spec)]
+        self._run(self.fleet, self.fleet.command(self._start_operation(boot, wanted), self.now()))
+        self._pump()
+
+    def _start_operation(self, operation_id: str, names: list[str]) -> Operation:
+        task = Task(operation=operation_id, verb="start", by="boot")
+        return Operation(
+            id=operation_id,
+            verb="start",
+            by="boot",
+            accepted=self.now(),
+            targets=tuple(names),
+            tasks={name: task for name in names},
+        )
+
+    def _starts_at_boot(self, spec: ServiceSpec) -> bool:
+        if not spec.autostart:
+            return False
+        return spec.restart is not RestartPolicy.UNLESS_STOPPED or spec.name not in self.stopped.names
+
+    # -- taking over --
+
+    def _take_over(self, found: journal.Recovered) -> None:
+        """Go on where a predecessor was cut off."""
+        states = found.states.values()
+        operations = dict(found.operations)
+        last_apply = self._applied.operation
+        if last_apply is not None and self._applied.instance == self.instance:
+            operations.setdefault(last_apply.id, last_apply)
+        self.fleet.specs.update({s.name: s for s in self._applied.leaving if s.name in found.states})
+        household = [s for s in states if s.name in self.household.specs]
+        self.household.restore(household, ())
+        self.fleet.restore([s for s in states if s.name not in self.household.specs], operations.values())
+        self._say("took-over", f"amonsup {__version__}, death {self.store.deaths} of the supervisor in a row")
+        self.fleet.is_shutting_down = any(o.verb == "shutdown" for o in self.fleet.operations.open())
+        self._set_watch_only(self.store.is_watch_only)
+        self.journal.rewrite(self._all_lines())
+        self.logger.resume()
+        for fleet in (self.household, self.fleet):
+            for state in list(fleet.states.values()):
+                self._take_over_service(fleet, state)
+        self.watch.acknowledge_told()
+        self._pump()
+        if self.household.states[LOGGER].phase not in LIVE and not self.household.is_shutting_down:
+            self._run(self.household, self.household.command(self._start_operation("logger", [LOGGER]), self.now()))
+        self._resume_operations()
+        self._run(self.fleet, self.fleet.reconsider_all(self.now()))
+        self._pump()
+
+    def _take_over_service(self, fleet: Fleet, state: ServiceState) -> None:
+        if state.timer_at:
+            self._set_timer(fx.SetTimer(name=state.name, token=state.timer_token, at=state.timer_at))
+        if state.phase in LIVE or state.phase is Phase.QUARANTINED:
+            self.lives.take_over(fleet.specs[state.name], state)
+        # What was ordered may or may not have been done before the predecessor died.
+        if state.phase is Phase.STOPPING and state.pid:
+            if state.is_killed:
+                self.lives.kill(state)
+            else:
+                self.lives.signal(state, fleet.specs[state.name].stop_signal)
+
+    def _resume_operations(self) -> None:
+        """Give every open operation the tasks that had not reached their service yet."""
+        for operation in self.fleet.operations.open():
+            if operation.verb == "upgrade":
+                note = f"this is amonsup {__version__}"
+                self._finish(self.fleet.operations.finish(operation.id, self.now(), note))
+                continue
+            if self.fleet.is_watching_only:
+                note = "given up: the supervisor died repeatedly"
+                self._finish(self.fleet.operations.finish(operation.id, self.now(), note, is_failed=True))
+                continue
+            events = [
+                ev.Commanded(name=name, task=task)
+                for name, task in operation.tasks.items()
+                if name not in operation.outcomes
+                and name in self.fleet.states
+                and all(t.operation != operation.id for t in self.fleet.states[name].queue)
+            ]
+            self._run(self.fleet, self.fleet.handle(events, self.now()))
+            self._drop_vanished(operation)
+        self._pump()
+
+    def _drop_vanished(self, operation: Operation) -> None:
+        """Targets that were forgotten before the outcome was on record: their removal is what was wanted."""
+        for name, task in operation.tasks.items():
+            if name not in self.fleet.states and name not in operation.outcomes and task.forget:
+                if self.fleet.operations.settle(operation.id, name, Outcome(is_ok=True), self.now()):
+                    self._finish(operation)
+
+    @staticmethod
+    def _is_current(found: journal.Recovered, name: str, generation: int) -> bool:
+        state = found.states.get(name)
+        return state is not None and state.generation == generation and state.phase in LIVE
+
+    def _set_watch_only(self, is_so: bool) -> None:
+        self.fleet.is_watching_only = is_so
+        if not is_so:
+            return
+        self._say("watching-only", f"the supervisor died repeatedly; nothing is started for {WATCH_ONLY_S:g} s")
+        self.loop.call_at(self.now() + WATCH_ONLY_S, self._end_watch_only)
+
+    def _end_watch_only(self) -> None:
+        self.fleet.is_watching_only = False
+        self._say("watching-ended", "services are looked after again")
+        self._run(self.fleet, self.fleet.reconsider_all(self.now()))
+        self._pump()
+
+    # -- the engine's turn --
+
+    def post(self, event: ev.AnyEvent) -> None:
+        """Something happened. Handled at once, or after the event that is being handled."""
+        self._queue.append(event)
+        if not self._is_pumping:
+            self._pump()
+
+    def _pump(self) -> None:
+        if self._is_pumping:
+            return
+        self._is_pumping = True
+        try:
+            while self._queue:
+                event = self._queue.popleft()
+                fleet = self._fleet_of(event.name)
+                self._run(fleet, fleet.handle((event,), self.now()))
+        finally:
+            self._is_pumping = False
+        self._settle_accounts()
+
+    def _fleet_of(self, name: str) -> Fleet:
+        return self.household if name in self.household.specs else self.fleet
+
+    def _run(self, fleet: Fleet, effects: list[fx.AnyEffect]) -> None:
+        """Record, then act. Events that acting causes are handled before whatever else is queued."""
+        self._record()
+        waiting, self._queue = self._queue, deque()
+        was_pumping, self._is_pumping = self._is_pumping, True
+        for effect in effects:
+            self._carry_out_effect(fleet, effect)
+        self._is_pumping = was_pumping
+        self._queue.extend(waiting)
+
+    def _carry_out_effect(self, fleet: Fleet, effect: fx.AnyEffect) -> None:
+        match effect:
+            case fx.Spawn(name=name, generation=generation):
+                self.lives.spawn(fleet.specs[name], generation)
+            case fx.SignalMain(name=name, signal=signum):
+                self.lives.signal(fleet.states[name], signum)
+            case fx.KillAll(name=name):
+                self.lives.kill(fleet.states[name])
+            case fx.Sweep(name=name, generation=generation, signal=signum):
+                self.lives.sweep(fleet.specs[name], generation, signum)
+            case fx.SetTimer():
+                self._set_timer(effect)
+            case fx.ClearTimer(name=name):
+                self._clear_timer(name)
+            case fx.Note():
+                self._notes.append(effect)
+            case fx.Remember(name=name, is_stopped=is_stopped):
+                if fleet is self.fleet:
+                    self.stopped.remember(name, is_stopped=is_stopped)
+            case fx.Forget(name=name):
+                self._clear_timer(name)
+                self.lives.forget(name)
+                self.journal.append((journal.Line(gone=name),))
+            case fx.Finished(operation=operation):
+                self._finish(operation)
+            case fx.Quarantine(name=name, transcript=transcript, error=error):
+                self._quarantine(fleet, name, transcript, error)
+            case fx.FleetDown():
+                self._fleet_down(fleet)
+
+    def _set_timer(self, effect: fx.SetTimer) -> None:
+        self._clear_timer(effect.name)
+        name, token = effect.name, effect.token
+        self._timers[name] = self.loop.call_at(effect.at, lambda: self.post(ev.TimerFired(name=name, token=token)))
+
+    def _clear_timer(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _quarantine(self, fleet: Fleet, name: str, transcript: bytes, error: str) -> None:
+        path = os.path.join(self.site.state_dir, f"transcript-{name}-{time.strftime('%Y%m%dT%H%M%S')}.json")
+        try:
+            files.write_atomically(path, transcript, is_durable=False)
+        except OSError as failure:
+            path = f"not written: {failure.strerror}"
+        fleet.states[name].quarantine = path
+        self._complain(f"internal error: {name}: {error}; it is in quarantine, transcript: {path}")
+
+    # -- the record --
+
+    @property
+    def _journal_path(self) -> str:
+        return os.path.join(self.site.run_dir, "journal")
+
+    def _record(self) -> None:
+        """Everything that changed, in one write."""
+        lines: list[journal.Line] = []
+        for fleet in (self.fleet, self.household):
+            lines += [journal.Line(s=fleet.states[name]) for name in fleet.dirty if name in fleet.states]
+            lines += [
+                journal.Line(o=fleet.operations.known[known])
+                for known in fleet.operations.dirty
+                if known in fleet.operations.known
+            ]
+            fleet.dirty.clear()
+            fleet.operations.dirty.clear()
+        if not lines:
+            return
+        if not self.journal.append(lines):
+            self._retry_later()
+        elif self.journal.is_due():
+            self.journal.rewrite(self._all_lines())
+
+    def _all_lines(self) -> Iterable[journal.Line]:
+        for fleet in (self.fleet, self.household):
+            yield from (journal.Line(s=state) for state in fleet.states.values())
+        yield from (journal.Line(o=operation) for operation in self.fleet.operations.known.values())
+
+    def _retry_later(self) -> None:
+        """A full disk: services go on; the record is completed as soon as there is room."""
+        if self._retry is None:
+            self._retry = self.loop.call_at(self.now() + DISK_RETRY_S, self._retry_disk)
+
+    def _retry_disk(self) -> None:
+        self._retry = None
+        if self.journal.error and not self.journal.rewrite(self._all_lines()):
+            self._retry_later()
+        self.stopped.save()
+        if self.stopped.error:
+            self._retry_later()
+
+    def _settle_accounts(self) -> None:
+        """After a turn: what was noted goes to the chronicle and to whoever listens."""
+        self.stopped.save()
+        if self.stopped.error:
+            self._retry_later()
+        if not self._notes:
+            return
+        notes, self._notes = self._notes, []
+        self._tell(
+            [
+                (note.kind, note.name, note.text, note.by, note.generation)
+                for note in notes
+                if not (note.name in self.household.specs and note.kind in ("started", "running"))
+            ]
+        )
+
+    def _tell(self, entries: list[tuple[str, str, str, str, int]]) -> None:
+        at = _rfc3339(time.time())
+        happenings = []
+        for kind, service, text, by, generation in entries:
+            self.chronicle.sequence += 1
+            happenings.append(Happening(self.chronicle.sequence, at, kind, service, text, by, generation))
+        if happenings:
+            self.chronicle.append(happenings)
+            self.requests.happened(happenings)
+
+    def _note(self, name: str, kind: str, text: str) -> None:
+        self._notes.append(fx.Note(name=name, kind=kind, text=text))
+
+    def _say(self, kind: str, text: str) -> None:
+        """Something about the daemon itself."""
+        self._complain(text)
+        at = _rfc3339(time.time())
+        self.chronicle.sequence += 1
+        happening = Happening(self.chronicle.sequence, at, kind, "", text)
+        self.chronicle.append([happening])
+        if hasattr(self, "requests"):
+            self.requests.happened([happening])
+
+    @staticmethod
+    def _complain(text: str) -> None:
+        try:
+            os.write(2, f"{_rfc3339(time.time())} supervisor: {text}\n".encode())
+        except OSError:
+            pass  # nobody reads our stderr any more; the chronicle has it
+
+    # -- what the kernel and the guardian tell --
+
+    def _reap(self) -> None:
+        self.watch.reap_orphans()
+
+    def _told_of_exit(self, pid: int, ticks: int, ended: Ended) -> None:
+        self.watch.told_by_guardian(pid, ticks, ended)
+
+    def _on_signal(self, name: str) -> None:
+        verb = {"TERM": "shutdown", "HUP": "apply", "USR2": "upgrade"}.get(name)
+        if verb is not None:
+            self._internal_call(verb, f"SIG{name}")
+
+    def _internal_call(self, verb: str, by: str) -> None:
+        import importlib
+
+        from amonsup.config.specs import Role
+        from amonsup.verbs import load
+
+        declared = load(verb)
+        assert declared is not None
+        call = Call(f"{by}-{secrets.token_hex(4)}", verb, Role.ADMIN, by, declared.arguments())
+        reply = importlib.import_module(f"amonsup.supervisor.handlers.{verb}").handle(self, call)
+        if isinstance(reply, Refusal):
+            self._say("refused", f"{by}: {reply.text}")
+        elif isinstance(reply, Operation):
+            self.carry_out(reply)
+
+    def _logger_trouble(self, service: str, text: str) -> None:
+        if text:
+            self._troubles[service] = text
+            self._say("log-trouble", f"{service}: {text}; its output waits")
+        elif self._troubles.pop(service, None) is not None:
+            self._say("log-recovered", f"{service}: written again")
+
+    # -- the desk --
+
+    def wall(self, at: float) -> str:
+        return _rfc3339(time.time() - (self.now() - at))
+
+    def applied(self) -> Loaded:
+        return self._applied.loaded
+
+    def warnings(self) -> tuple[str, ...]:
+        found = []
+        if fingerprint(self.site.conf_d) != self._applied.loaded.fingerprint:
+            found.append("conf.d differs from what is applied: amonsup apply --dry-run shows how")
+        if self.fleet.is_watching_only:
+            found.append("the supervisor died repeatedly: it adopts and watches only, for half a minute")
+        if self.fleet.is_shutting_down:
+            found.append("amonsupd is shutting down")
+        found += [error for error in (self.journal.error, self.chronicle.error, self.stopped.error) if error]
+        found += [f"log of {name}: {text}" for name, text in self._troubles.items()]
+        if self.lives.scopes.kind != "cgroup":
+            pass  # said by `show`; not a warning, the marker finds strays as well
+        return tuple(found)
+
+    def facts(self, name: str) -> dict[str, str]:
+        return {"version": __version__, "spawner": spawn.KIND} if name != LOGGER else {}
+
+    def happenings(self) -> Iterable[Happening]:
+        decoder = msgspec.json.Decoder(Happening)
+        for line in self.chronicle.read():
+            try:
+                yield decoder.decode(line)
+            except msgspec.MsgspecError:
+                continue
+
+    def follow(self, call: Call, services: tuple[str, ...]) -> None:
+        self.requests.follow(call, services)
+
+    def reply(self, call: Call, reply: Reply) -> None:
+        if call.by.startswith("SIG") and isinstance(reply, Refusal):
+            self._say("refused", f"{call.by}: {reply.text}")
+        self.requests.reply(call, reply)
+
+    def carry_out(self, operation: Operation) -> None:
+        """The operation goes on record with its tasks queued, 'accepted' goes out, then the effects follow."""
+        self._tell([("command", "", _words(operation), operation.by, 0)])
+        if operation.verb == "shutdown":
+            effects = self.fleet.shut_down(operation, self.now())
+        else:
+            effects = self.fleet.command(operation, self.now())
+        self._record()
+        self.requests.recorded(operation)
+        self._run(self.fleet, effects)
+        self._pump()
+
+    def _finish(self, operation: Operation) -> None:
+        self._record()
+        self.requests.finished(operation)
+
+    # -- the configuration --
+
+    def load_configuration(self, then: Callable[[Loaded | str], None]) -> None:
+        def begin() -> None:
+            options = {"arguments": [self.site.config_file], "run_dir": self.site.run_dir}
+            helper_process.run(self.loop, self.watch, "config", options, ended)
+
+        def ended(code: int, raw: bytes) -> None:
+            self._applies.popleft()
+            try:
+                then(_loaded_or_errors(code, raw))
+            finally:
+                if self._applies:
+                    self._applies[0]()
+
+        self._applies.append(begin)
+        if len(self._applies) == 1:
+            begin()
+
+    def commit(self, call: Call, loaded: Loaded, operation: Operation, renewed: list[str]) -> None:
+        new = {spec.name for spec in loaded.fleet.services}
+        record = applied_files.Applied(
+            format=applied_files.FORMAT,
+            serial=self._applied.serial + 1,
+            at=time.time(),
+            loaded=loaded,
+            instance=self.instance,
+            operation=operation,
+            leaving=tuple(self.fleet.specs[name] for name in self.fleet.states if name not in new),
+        )
+        try:
+            applied_files.write(self.site.state_dir, record)
+        except OSError as error:
+            text = f"cannot record the new configuration: {error.strerror}: {error.filename}; nothing was changed"
+            self.requests.reply(call, Refusal("failed", text))
+            return
+        self.requests.accept(self.requests.take_open(call.id), operation)
+        self._applied = record
+        self.fleet.respecify(loaded.fleet.services)
+        self._queue.extend(ev.Respecified(name=name) for name in renewed)
+        self.carry_out(operation)
+
+    # -- ends of ours --
+
+    def upgrade(self, call: Call) -> None:
+        def tried(code: int, raw: bytes) -> None:
+            if code != 0:
+                words = raw.decode("utf-8", "replace").strip().splitlines()
+                detail = words[-1] if words else "see the daemon's stderr"
+                self.reply(call, Refusal("failed", f"the installed version does not load ({detail}); nothing changed"))
+                return
+            operation = Operation(
+                id=call.id, verb="upgrade", by=call.by, accepted=self.now(), targets=(), tasks={}
+            )
+            self.requests.accept(self.requests.take_open(call.id), operation)
+            self.fleet.operations.add(operation)
+            self._record()
+            self.requests.recorded(operation)
+            self._say("upgrading", f"from {__version__} to {raw.decode('utf-8', 'replace').strip()} ({call.by})")
+            self._leave_for_upgrade()
+
+        helper_process.run(self.loop, self.watch, "probe", {"run_dir": self.site.run_dir}, tried)
+
+    def _leave_for_upgrade(self) -> None:
+        """Our processes follow one by one: the logger ends with its link, the guardian and our successor are new."""
+        self.store.drop("link:logger")
+        self.store.announce_upgrade()
+        self.loop.call_soon(self.loop.stop)
+
+    def _open_server(self) -> None:
+        fd = self.store.descriptors.get(PUBLIC_SOCKET)
+        if fd is None:
+            listener = server.listen_at(self.site.socket)
+            self.store.keep(PUBLIC_SOCKET, os.dup(listener.fileno()))
+        else:
+            listener = socket.socket(fileno=os.dup(fd))
+        self.server = server.Server(self.loop, listener, self.requests.hello, self.requests.take)
+
+    def _fleet_down(self, fleet: Fleet) -> None:
+        """A shutdown: first the services, then, once the logger has everything, the logger, then we."""
+        if fleet is self.fleet:
+            self.loop.call_soon(self._drain_logger)
+        else:
+            self._leave_for_good()
+
+    def _drain_logger(self) -> None:
+        deadline = self.now() + 5.0
+
+        def look() -> None:
+            if self.outputs.is_drained or self.now() >= deadline:
+                task = Task(operation="down", verb="stop", by="shutdown")
+                operation = Operation(
+                    id="down", verb="stop", by="shutdown", accepted=self.now(), targets=(LOGGER,), tasks={LOGGER: task}
+                )
+                self._run(self.household, self.household.shut_down(operation, self.now()))
+                self._pump()
+            else:
+                self.outputs.when_drained = look
+                self.loop.call_at(deadline, look)
+
+        look()
+
+    def _leave_for_good(self) -> None:
+        self._say("daemon-stopped", "everything is stopped")
+        os.unlink(self._journal_path)
+        if os.path.lexists(self.site.socket):
+            os.unlink(self.site.socket)
+        self.store.announce_down(0)
+        self.loop.call_soon(self.loop.stop)
+
+    def _become_guardian(self) -> None:
+        """Our parent is gone. Same pid, same children, same descriptors: we are the guardian now."""
+        self._complain("the guardian died; taking its role")
+        self._record()
+        table = {
+            "lock": guardian.LOCK_FD,
+            "store": self.store.descriptors,
+            "exits": [],
+            "pending": [],
+        }
+        guardian.become_guardian(self.options, table)
+
+
+def _loaded_or_errors(code: int, raw: bytes) -> Loaded | str:
+    from amonsup.config.helper import Answer
+
+    try:
+        answer = msgspec.json.decode(raw, type=Answer)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return f"the configuration could not be read: the parser ended with {code}"
+    if answer.loaded is not None:
+        return answer.loaded
+    return "\n".join(error.render() for error in answer.errors)
+
+
+def _words(operation: Operation) -> str:
+    names = ", ".join(operation.targets[:5]) + (" …" if len(operation.targets) > 5 else "")
+    return f"{operation.verb} {names}".strip()
+
+
+def _rfc3339(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _read_site(options: dict[str, Any]) -> tuple[SiteSpec, applied_files.Applied]:
+    applied, _ = applied_files.read(options["state_dir"])
+    if applied is None:
+        raise SystemExit(f"no applied configuration in {options['state_dir']}")
+    return msgspec.convert(options["site"], SiteSpec), applied
+
+
+def main(options: dict[str, Any]) -> int:
+    """options: see guardian.main; `guardian` is the pid of our parent."""
+    for fd in (guardian.LINK_FD, guardian.LOCK_FD):
+        os.set_inheritable(fd, False)
+    prctl.set_child_subreaper()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if os.getppid() != options["guardian"]:
+        return 1  # it died before we were there; whoever is the guardian now starts another
+    gc.disable()
+    return Supervisor(options).run()
+
+
+if __name__ == "__main__":
+    sys.exit("started by amonsupd, not by hand")

@@ -1,0 +1,162 @@
+"""amonsupd: read the configuration, take the lock, become the guardian.
+
+This process does all that needs YAML and then replaces itself by a lean interpreter, so none of what parsing needed
+stays in memory. The first start applies conf.d; later ones use what was applied last, whatever conf.d says by now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import pwd
+import resource
+import sys
+import time
+
+import msgspec
+
+from amonsup import __version__, boot
+from amonsup.config.errors import ConfigError
+from amonsup.config.site import find_config_file, load_site
+from amonsup.config.specs import Loaded, SiteSpec
+from amonsup.supervisor.adapters import accounts, applied, files
+
+DONE, FAILED, INVALID = 0, 1, 2
+
+
+def main() -> int:
+    """The console script."""
+    parser = argparse.ArgumentParser(
+        prog="amonsupd",
+        description="Supervise the services described in conf.d, in the foreground.",
+        epilog="Signals: TERM stops everything in order, HUP applies conf.d, USR2 replaces amonsupd by the installed "
+        "version without touching a service. Exit status: 0 stopped; 1 failed, or another amonsupd runs; 2 invalid "
+        "configuration.",
+    )
+    parser.add_argument("-c", metavar="FILE", dest="config", help="amonsup.yaml; default: $AMONSUP_CONFIG, ./, /etc/amonsup/")
+    parser.add_argument("--check", action="store_true", help="check the configuration and exit")
+    parser.add_argument("--version", action="version", version=f"amonsupd {__version__}")
+    args = parser.parse_args()
+    config_file = find_config_file(args.config, os.environ)
+    if isinstance(config_file, ConfigError):
+        return complain([config_file])
+    if args.check:
+        return check(config_file)
+    site = load_site(config_file, environ=os.environ, euid=os.geteuid())
+    if not isinstance(site, SiteSpec):
+        return complain(site)
+    return start(site)
+
+
+def check(config_file: str) -> int:
+    from amonsup.config.load import load
+
+    loaded = load(config_file, environ=os.environ, euid=os.geteuid())
+    if not isinstance(loaded, Loaded):
+        return complain(loaded)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    say(f"{config_file}: valid, {len(loaded.fleet.services)} services")
+    return DONE
+
+
+def start(site: SiteSpec) -> int:
+    try:
+        make_directories(site)
+        lock = take_lock(site.run_dir)
+    except (OSError, LookupError) as error:
+        say(f"cannot start: {error}")
+        return FAILED
+    if lock is None:
+        return FAILED
+    errors = ensure_applied(site)
+    if errors is not None:
+        return errors
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    protect_from_oom()
+    os.set_inheritable(lock, True)
+    os.chdir("/")
+    options = {
+        "run_dir": site.run_dir,
+        "state_dir": site.state_dir,
+        "site": msgspec.to_builtins(site),
+        "nofile": [soft, hard],
+        "lock": lock,
+    }
+    argv = boot.command_line("guardian", options)
+    os.execv(argv[0], argv)
+
+
+def ensure_applied(site: SiteSpec) -> int | None:
+    """A first start applies conf.d; an exit status if that is impossible."""
+    current, set_aside = applied.read(site.state_dir)
+    if set_aside:
+        say(f"the applied configuration could not be read; it was set aside as {set_aside}, conf.d is applied")
+    if current is not None:
+        return None
+    from amonsup.config.load import load
+
+    loaded = load(site.config_file, environ=os.environ, euid=os.geteuid())
+    if not isinstance(loaded, Loaded):
+        return complain(loaded)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    record = applied.Applied(applied.FORMAT, 1, time.time(), loaded)
+    try:
+        applied.write(site.state_dir, record)
+    except OSError as error:
+        say(f"cannot record the configuration in {site.state_dir}: {error.strerror}")
+        return FAILED
+    return None
+
+
+def make_directories(site: SiteSpec) -> None:
+    """run_dir is open to pass through (the socket decides who may what), what is in it is private."""
+    files.ensure_directory(site.run_dir, 0o711)
+    # FIFOs and sockets of services are reached by path by their users, so these may be passed through as well.
+    files.ensure_directory(os.path.join(site.run_dir, "fifo"), 0o711)
+    files.ensure_directory(os.path.join(site.run_dir, "notify"), 0o711)
+    files.ensure_directory(site.state_dir, 0o711 if site.run_dir.startswith(site.state_dir + "/") else 0o700)
+    uid, gid = -1, -1
+    if os.geteuid() == 0 and site.log_user:
+        uid = pwd.getpwnam(site.log_user).pw_uid
+        with contextlib.suppress(LookupError):
+            gid = accounts.group_id("adm")
+    files.ensure_directory(site.log_dir, 0o2750 if os.geteuid() == 0 else 0o750, uid, gid)
+
+
+def take_lock(run_dir: str) -> int | None:
+    """The lock that makes us the only amonsupd of this run_dir; None if somebody else is."""
+    fd = os.open(os.path.join(run_dir, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        say(f"another amonsupd (pid {holder}) runs this site: {run_dir}")
+        os.close(fd)
+        return None
+    return fd
+
+
+def protect_from_oom() -> None:
+    """As root: the kernel should take anything else before us (proc_pid_oom_score_adj(5)); children get 0."""
+    if os.geteuid() != 0:
+        return
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("-900")
+
+
+def complain(errors: list[ConfigError]) -> int:
+    for error in errors:
+        say(error.render())
+    return INVALID
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"amonsupd: {text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

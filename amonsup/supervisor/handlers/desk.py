@@ -1,0 +1,144 @@
+"""What handlers work with: the supervisor as they may see it, and who is calling.
+
+A handler returns the answer (a record of verbs.results), a Refusal, an Operation to be accepted and carried out, or
+LATER if it will answer through the desk when it knows.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from amonsup.config.specs import Loaded, Role, ServiceSpec, SiteSpec
+from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.lives import Lives
+from amonsup.supervisor.model.records import Operation, Task
+from amonsup.verbs.results import Happening
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Nothing was done. `code` is one of wire.messages.REFUSALS."""
+
+    code: str
+    text: str
+
+
+class Later(msgspec.Struct, frozen=True):
+    """The handler answers through `Desk.reply` when it can."""
+
+
+LATER = Later()
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request. `by` names the caller in records: `alice (uid 1000)`."""
+
+    id: str
+    verb: str
+    role: Role
+    by: str
+    args: Any
+
+
+Reply = msgspec.Struct | Refusal | Operation
+
+
+class Desk(Protocol):
+    """The supervisor, seen from a handler."""
+
+    site: SiteSpec
+    fleet: Fleet
+    household: Fleet
+    lives: Lives
+    own_uid: int
+
+    def now(self) -> float: ...
+
+    def wall(self, at: float) -> str:
+        """A monotonic time of this boot as RFC 3339."""
+
+    def applied(self) -> Loaded: ...
+
+    def warnings(self) -> tuple[str, ...]: ...
+
+    def facts(self, name: str) -> dict[str, str]:
+        """What is to be said about one of our own processes."""
+
+    def happenings(self) -> Iterable[Happening]: ...
+
+    def follow(self, call: Call, services: tuple[str, ...]) -> None: ...
+
+    def reply(self, call: Call, reply: Reply) -> None: ...
+
+    def load_configuration(self, then: Callable[[Loaded | str], None]) -> None:
+        """Parse conf.d in a process of its own; `then` gets it, or all errors as text."""
+
+    def commit(self, call: Call, loaded: Loaded, operation: Operation, renewed: list[str]) -> None:
+        """Record a new configuration and the operation, then carry it out. `renewed`: changed in place."""
+
+    def carry_out(self, operation: Operation) -> None:
+        """Put an accepted operation on record, then begin it."""
+
+    def upgrade(self, call: Call) -> None: ...
+
+
+def select(desk: Desk, words: Iterable[str], *, own: bool = False) -> list[str] | Refusal:
+    """Service names out of names, `all` and `@TAG`, in configuration order, each once."""
+    specs = desk.fleet.specs
+    chosen: set[str] = set()
+    for word in words:
+        found = _matching(specs, word)
+        if not found and own and word in desk.household.specs:
+            found = [word]
+        if not found and not (word == "all" and not specs):
+            return Refusal("unknown-service", _unknown(specs, word))
+        chosen.update(found)
+    ordered = [name for name in specs if name in chosen]
+    return ordered + sorted(chosen - set(ordered))
+
+
+def _matching(specs: dict[str, ServiceSpec], word: str) -> list[str]:
+    if word == "all":
+        return list(specs)
+    if word.startswith("@"):
+        return [name for name, spec in specs.items() if word[1:] in spec.tags]
+    return [word] if word in specs else []
+
+
+def _unknown(specs: dict[str, ServiceSpec], word: str) -> str:
+    shown = "".join(c if c.isprintable() else "?" for c in word[:80])
+    if word.startswith("@"):
+        tags = sorted({tag for spec in specs.values() for tag in spec.tags})
+        return f"no service has the tag {shown[1:]!r}; tags: {', '.join(tags[:20]) or 'none'}"
+    near = difflib.get_close_matches(word[:80], list(specs), 1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(list(specs)[:20]) or 'none'}"
+    return f"there is no service {shown!r}{hint}"
+
+
+def operation(desk: Desk, call: Call, names: list[str], *, verb: str = "", kill: bool = False) -> Operation:
+    """An operation that gives every named service one task."""
+    verb = verb or call.verb
+    task = Task(operation=call.id, verb=verb, by=call.by, kill=kill)
+    return Operation(
+        id=call.id,
+        verb=call.verb,
+        by=call.by,
+        accepted=desk.now(),
+        targets=tuple(names),
+        tasks={name: task for name in names},
+    )
+
+
+def mutating(desk: Desk) -> Refusal | None:
+    """Why no command is taken just now, if so."""
+    if desk.fleet.is_shutting_down:
+        return Refusal("shutting-down", "amonsupd is shutting down")
+    if desk.fleet.is_watching_only:
+        return Refusal(
+            "watching-only",
+            "the supervisor died repeatedly and only watches for half a minute; see `amonsup events`",
+        )
+    return None

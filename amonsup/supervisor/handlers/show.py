@@ -1,0 +1,76 @@
+"""show: everything known of one service, and why."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+
+from amonsup.config.specs import Dependency
+from amonsup.supervisor.core import ordering
+from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.handlers.desk import Call, Desk, Refusal, select
+from amonsup.supervisor.handlers.rows import exit_row, status_row
+from amonsup.supervisor.model.phases import Phase
+from amonsup.verbs.results import ShowResult
+from amonsup.verbs.show import Arguments
+
+LAST_LINES = 10
+LAST_BYTES = 8192
+
+
+def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
+    args: Arguments = call.args
+    names = select(desk, (args.service,), own=True)
+    if isinstance(names, Refusal):
+        return names
+    if len(names) != 1:
+        return Refusal("bad-request", "show takes one service")
+    name = names[0]
+    fleet = desk.fleet if name in desk.fleet.states else desk.household
+    state, spec = fleet.states[name], fleet.specs[name]
+    log = os.path.join(desk.site.log_dir, f"{name}.log") if fleet is desk.fleet and spec.logging.capture else ""
+    blocked = list(state.waiting_for) if state.phase is Phase.DRAINING else []
+    blocked += [f"process {stray.pid} {stray.command}" for stray in desk.lives.left(name)]
+    if state.phase is Phase.STOPPING and state.pid:
+        blocked.append(f"process {state.pid}, " + ("killed" if state.is_killed else "told to stop"))
+    return ShowResult(
+        row=status_row(desk, fleet, state),
+        spec=_plain(msgspec.to_builtins(spec)),
+        exits=tuple(exit_row(desk, report) for report in state.exits),
+        last_lines=last_lines(log),
+        log=log,
+        depends_on=tuple(
+            f"{d.name} ({d.condition.value}, {_met(fleet, d)})" for d in spec.depends_on
+        ),
+        dependants=fleet.dependants.get(name, ()),
+        blocked_by=tuple(blocked),
+        queue=tuple(f"{task.verb} by {task.by}" for task in state.queue),
+        scope=desk.lives.scopes.kind,
+        facts=desk.facts(name) if fleet is desk.household else {},
+    )
+
+
+def _met(fleet: Fleet, dependency: Dependency) -> str:
+    spec, state = fleet.specs[dependency.name], fleet.states[dependency.name]
+    return "met" if ordering.is_met(dependency, spec, state) else f"not met: {state.phase.value}"
+
+
+def _plain(spec: dict[str, Any]) -> dict[str, Any]:
+    """The record's fields in conf.d's spelling."""
+    spec.pop("name", None)
+    return {key.removesuffix("_s").removesuffix("_bytes"): value for key, value in spec.items()}
+
+
+def last_lines(path: str) -> tuple[str, ...]:
+    """The end of a log file, made printable."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - LAST_BYTES))
+            raw = file.read(LAST_BYTES)
+    except OSError:
+        return ()
+    lines = raw.decode("utf-8", "replace").splitlines()[-LAST_LINES:]
+    return tuple("".join(c if c.isprintable() or c == "\t" else "?" for c in line) for line in lines)

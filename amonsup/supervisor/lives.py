@@ -1,0 +1,437 @@
+"""Lives: what the engine orders about processes, carried out on the kernel.
+
+A life is spawned into its scope with an output of its own, watched until its main process ends, and swept. The facts
+that come of it are posted as events with the life's generation. Nothing is decided here; what can go wrong comes back
+as an event as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal as signals
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from amonsup.config.specs import ServiceSpec, ServiceType
+from amonsup.loop.kernel import start_ticks
+from amonsup.loop.loop import Loop
+from amonsup.supervisor.adapters import accounts, procfs, readiness, spawn
+from amonsup.supervisor.adapters.accounts import Account
+from amonsup.supervisor.adapters.outputs import Outputs
+from amonsup.supervisor.adapters.scopes import Holding, Scopes
+from amonsup.supervisor.adapters.store import Store
+from amonsup.supervisor.adapters.sweep import Sweep
+from amonsup.supervisor.adapters.watch import Ended, Watch
+from amonsup.supervisor.core.plan import digest
+from amonsup.supervisor.model import events as ev
+from amonsup.supervisor.model.phases import Phase
+from amonsup.supervisor.model.records import ExitReport, ServiceState, Stray
+
+TRANSIENT = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ETIMEDOUT}
+"""Errors that say that *we* lack something, not that the service is wrong."""
+
+TRANSIENT_STAGES = {"clone", "descriptors"}
+
+INHERITED = ("PATH", "LANG", "TZ")
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+Extra = Callable[[], tuple[tuple[int, int], ...]]
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What all services are born with. `nofile`: the soft limit we found when we were started."""
+
+    site: str
+    run_dir: str
+    nofile: tuple[int, int]
+    oom_score_adj: int | None
+    base_environment: tuple[tuple[str, str], ...]
+
+
+class Lives:
+    """All lives of all services. `post` takes the events that come of them."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        surroundings: Surroundings,
+        scopes: Scopes,
+        watch: Watch,
+        outputs: Outputs,
+        store: Store,
+        post: Callable[[ev.AnyEvent], None],
+        note: Callable[[str, str, str], None],
+    ) -> None:
+        self.scopes = scopes
+        self._loop = loop
+        self._surroundings = surroundings
+        self._watch = watch
+        self._outputs = outputs
+        self._store = store
+        self._post = post
+        self._note = note
+        self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self._sweeps: dict[str, Sweep] = {}
+        self._notify: dict[str, readiness.NotifySocket] = {}
+        self._generations: dict[str, int] = {}
+        self._oom_kills: dict[str, int] = {}
+        self._own_account = accounts.own()
+        self.extras: dict[str, Extra] = {}  # descriptors that one of our own processes is born with
+
+    # -- orders --
+
+    def spawn(self, spec: ServiceSpec, generation: int) -> None:
+        """Make a life, as soon as nothing of an earlier one is left: usually at once."""
+        name = spec.name
+        if not self.scopes.members(name, thorough=False):
+            self._spawn_clean(spec, generation, ())
+            return
+        self._sweep(
+            name, 0, thorough=True, on_clean=lambda strays: self._spawn_clean(spec, generation, strays)
+        )
+
+    def signal(self, state: ServiceState, signum: int) -> bool:
+        return self._watch.signal(state.pid, state.start_ticks, signum)
+
+    def kill(self, state: ServiceState) -> None:
+        """SIGKILL to everything of the service; the main process's end and the sweep follow by themselves."""
+        if self.scopes.kill(state.name):
+            return
+        self._watch.signal(state.pid, state.start_ticks, signals.SIGKILL)
+        for pid in self.scopes.members(state.name, thorough=True):
+            if pid != state.pid:
+                _kill_if(pid, lambda found: self.scopes.holds(state.name, found))
+
+    def sweep(self, spec: ServiceSpec, generation: int, signum: int) -> None:
+        """After the main process: nothing may be left. Posts Swept."""
+
+        def clean(strays: tuple[Stray, ...]) -> None:
+            self._sweeps.pop(spec.name, None)
+            self._outputs.over(spec.name, generation)
+            self._post(ev.Swept(name=spec.name, generation=generation, strays=strays))
+
+        running = self._sweeps.get(spec.name)
+        if running is not None:
+            running.on_clean = clean
+            running.begin(signum, thorough=True)
+        else:
+            # After a crash the cheap look, for speed; on the way down nobody is in a hurry.
+            self._sweep(spec.name, signum, thorough=signum != 0, on_clean=clean)
+
+    def forget(self, name: str) -> None:
+        """The service is no longer configured."""
+        self._close_notify(name)
+        self._store.drop(f"notify:{name}")
+        self.scopes.remove(name)
+        self._generations.pop(name, None)
+
+    def left(self, name: str) -> list[Stray]:
+        """Who keeps the service from being clean."""
+        sweep = self._sweeps.get(name)
+        return sweep.left if sweep is not None else []
+
+    # -- a predecessor's lives --
+
+    def take_over(self, spec: ServiceSpec, state: ServiceState) -> None:
+        """Go on with a life (or the end of one) that a predecessor's record shows."""
+        name, generation = spec.name, state.generation
+        self._generations[name] = generation
+        if spec.type is ServiceType.NOTIFY and f"notify:{name}" in self._store.descriptors:
+            self._open_notify(name, self._store.descriptors[f"notify:{name}"])
+        if state.pid:
+            self._adopt(name, generation, state.pid, state.start_ticks, state.born)
+        elif state.phase is Phase.CLEANING:
+            self.sweep(spec, generation, spec.stop_signal if state.timer_at else 0)
+        elif state.phase in (Phase.STARTING, Phase.DRAINING, Phase.STOPPING):
+            self._find_newborn(spec, generation)
+
+    def _find_newborn(self, spec: ServiceSpec, generation: int) -> None:
+        """There was intent, and no word of what came of it: who reached exec is adopted, who did not never was."""
+        members = self.scopes.members(spec.name, thorough=True)
+        born = [pid for pid in members if _is_session_leader(pid) and not _is_copy_of_us(pid)]
+        if not born:
+            self._sweep(spec.name, 0, thorough=True, on_clean=lambda _: self._post_unborn(spec.name, generation))
+            return
+        pid = min(born, key=start_ticks)
+        ticks = start_ticks(pid)
+        self._post(self._spawned(spec, generation, pid, ticks))
+        self._adopt(spec.name, generation, pid, ticks, self._loop.now())
+
+    def _post_unborn(self, name: str, generation: int) -> None:
+        self._outputs.over(name, generation)
+        self._post(ev.Unborn(name=name, generation=generation))
+
+    def _adopt(self, name: str, generation: int, pid: int, ticks: int, born: float) -> None:
+        def report(ended: Ended) -> None:
+            self._report_end(name, generation, pid, born, ended)
+
+        ended = self._watch.adopt(pid, ticks, report)
+        if ended is not None:
+            report(ended)
+
+    # -- being born --
+
+    def _spawn_clean(self, spec: ServiceSpec, generation: int, strays: tuple[Stray, ...]) -> None:
+        name = spec.name
+        if strays:
+            names = ", ".join(f"{stray.pid} {stray.command}" for stray in strays)
+            self._note(name, "swept", f"before the start, {len(strays)} left behind: {names}")
+        self._generations[name] = generation
+        try:
+            failure = self._try_spawn(spec, generation)
+        except LookupError as error:
+            failure = ev.SpawnFailed(name=name, generation=generation, reason=str(error.args[0]))
+        except OSError as error:
+            reason = f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+            failure = ev.SpawnFailed(
+                name=name, generation=generation, reason=reason, is_transient=error.errno in TRANSIENT
+            )
+        if failure is not None:
+            self._outputs.over(name, generation)
+            self._post(failure)
+
+    def _try_spawn(self, spec: ServiceSpec, generation: int) -> ev.SpawnFailed | None:
+        account = self._account(spec)
+        extra = self.extras[spec.name]() if spec.name in self.extras else ()
+        temporary = [ours for ours, _ in extra]
+        try:
+            output = self._output(spec, generation, account)
+            notify = self._notify_path(spec, account)
+            holding = self.scopes.holding(spec.name)
+            if holding.cgroup_fd >= 0:
+                temporary.append(holding.cgroup_fd)
+            born = spawn.spawn(self._birth(spec, generation, account, output, notify, extra, holding))
+        finally:
+            for fd in temporary:
+                os.close(fd)
+        if isinstance(born, spawn.SpawnFailure):
+            is_transient = born.errno in TRANSIENT and born.stage in TRANSIENT_STAGES
+            return ev.SpawnFailed(
+                name=spec.name, generation=generation, reason=born.text, is_transient=is_transient
+            )
+        ticks = start_ticks(born.pid)
+        now = self._loop.now()
+        self._watch.own(
+            born.pid, born.pidfd, ticks, lambda e: self._report_end(spec.name, generation, born.pid, now, e)
+        )
+        self._post(self._spawned(spec, generation, born.pid, ticks))
+        return None
+
+    def _spawned(self, spec: ServiceSpec, generation: int, pid: int, ticks: int) -> ev.Spawned:
+        self._oom_kills[spec.name] = self.scopes.oom_kills(spec.name)
+        return ev.Spawned(
+            name=spec.name,
+            generation=generation,
+            pid=pid,
+            start_ticks=ticks,
+            digest=digest(spec),
+            is_captured=spec.logging.capture,
+        )
+
+    def _account(self, spec: ServiceSpec) -> Account:
+        if spec.user:
+            return accounts.of(spec.user, spec.group, spec.supplementary_groups)
+        return self._own_account
+
+    def _output(self, spec: ServiceSpec, generation: int, account: Account) -> int:
+        if spec.name in self.extras:
+            return 2  # our own processes complain where we do
+        if not spec.logging.capture:
+            return self._null
+        return self._outputs.make(spec.name, generation, account)
+
+    def _notify_path(self, spec: ServiceSpec, account: Account) -> str:
+        """The service's socket, made if need be; what a previous life left in it is thrown away."""
+        if spec.type is not ServiceType.NOTIFY:
+            return ""
+        key = f"notify:{spec.name}"
+        path = readiness.path_of(self._surroundings.run_dir, spec.name)
+        if key in self._store.descriptors and _belongs_to(path, account):
+            if spec.name not in self._notify:
+                self._open_notify(spec.name, self._store.descriptors[key])
+            self._notify[spec.name].drain()
+            return path
+        self._close_notify(spec.name)
+        fd = readiness.make_socket(self._surroundings.run_dir, spec.name, account)
+        self._store.keep(key, fd)
+        self._open_notify(spec.name, fd)
+        return path
+
+    def _open_notify(self, name: str, fd: int) -> None:
+        self._notify[name] = readiness.NotifySocket(self._loop, fd, lambda notice: self._noticed(name, notice))
+
+    def _close_notify(self, name: str) -> None:
+        sock = self._notify.pop(name, None)
+        if sock is not None:
+            sock.close()
+
+    def _birth(
+        self,
+        spec: ServiceSpec,
+        generation: int,
+        account: Account,
+        output: int,
+        notify: str,
+        extra: tuple[tuple[int, int], ...],
+        holding: Holding,
+    ) -> spawn.Birth:
+        around = self._surroundings
+        is_ours = spec.name in self.extras
+        nofile = () if is_ours else ((7, *around.nofile),)  # RLIMIT_NOFILE
+        return spawn.Birth(
+            argv=spec.command,
+            environment=self._environment(spec, generation, account, notify),
+            working_dir=spec.working_dir,
+            stdin_fd=self._null,
+            stdout_fd=output,
+            stderr_fd=output,
+            inherited=extra,
+            uid=account.uid,
+            gid=account.gid,
+            groups=account.groups,
+            umask=0o022 if spec.umask is None else spec.umask,
+            limits=(*nofile, *holding.limits),
+            oom_score_adj=None if is_ours else around.oom_score_adj,
+            no_new_privileges=spec.no_new_privileges,
+            cgroup_fd=holding.cgroup_fd,
+        )
+
+    def _environment(
+        self, spec: ServiceSpec, generation: int, account: Account, notify: str
+    ) -> tuple[tuple[str, str], ...]:
+        found = dict(self._surroundings.base_environment)
+        found.update(HOME=account.home, USER=account.name, LOGNAME=account.name, SHELL=account.shell)
+        found.update(spec.environment)
+        found.update(
+            AMONSUP_SITE=self._surroundings.site, AMONSUP_SERVICE=spec.name, AMONSUP_LIFE=str(generation)
+        )
+        if notify:
+            found["NOTIFY_SOCKET"] = notify
+            if spec.watchdog_s > 0:
+                found["WATCHDOG_USEC"] = str(int(spec.watchdog_s * 1_000_000))
+        return tuple(found.items())
+
+    # -- facts --
+
+    def _noticed(self, name: str, notice: readiness.Notice) -> None:
+        if notice.says_nothing:
+            return
+        pid = notice.main_pid if notice.main_pid and self.scopes.holds(name, notice.main_pid) else 0
+        ticks = start_ticks(pid) if pid else 0
+        generation = self._generations.get(name, 0)
+        if pid and ticks and pid not in self._watch.processes:
+            self._adopt(name, generation, pid, ticks, self._loop.now())
+        self._post(
+            ev.Noticed(
+                name=name,
+                generation=generation,
+                is_ready=notice.is_ready,
+                is_stopping=notice.is_stopping,
+                is_alive=notice.is_alive,
+                has_failed=notice.has_failed,
+                status=notice.status,
+                main_pid=pid if ticks else 0,
+                main_start_ticks=ticks,
+            )
+        )
+
+    def _report_end(self, name: str, generation: int, pid: int, born: float, ended: Ended) -> None:
+        """What it said last counts before its end does."""
+        sock = self._notify.get(name)
+        if sock is not None:
+            sock.read(100)
+        oom = self.scopes.oom_kills(name) > self._oom_kills.get(name, 0)
+        report = exit_report(generation, pid, self._loop.now(), born, ended, oom)
+        self._post(ev.Exited(name=name, generation=generation, pid=pid, report=report))
+
+    def _sweep(
+        self, name: str, signum: int, *, thorough: bool, on_clean: Callable[[tuple[Stray, ...]], None]
+    ) -> None:
+        def clean(strays: tuple[Stray, ...]) -> None:
+            self._sweeps.pop(name, None)
+            on_clean(strays)
+
+        sweep = self._sweeps[name] = Sweep(self._loop, self.scopes, name, set(), clean)
+        sweep.begin(signum, thorough=thorough)
+
+
+def exit_report(
+    generation: int, pid: int, now: float, born: float, ended: Ended, oom: bool
+) -> ExitReport:
+    """The facts of an end, with the words for them."""
+    code = signum = None
+    core = False
+    if ended.status is None:
+        reason = "ended, nobody could find out how"
+    elif os.WIFSIGNALED(ended.status):
+        signum, core = os.WTERMSIG(ended.status), os.WCOREDUMP(ended.status)
+        reason = f"killed by {signal_name(signum)}" + (", core dumped" if core else "")
+        if oom and signum == signals.SIGKILL:
+            reason = "out of memory (killed by SIGKILL)"
+    else:
+        code = os.WEXITSTATUS(ended.status)
+        reason = f"exit {code}"
+    return ExitReport(
+        generation=generation,
+        reason=reason,
+        at=now,
+        code=code,
+        signal=signum,
+        core=core,
+        pid=pid,
+        uptime_s=max(0.0, now - born),
+        cpu_s=round(ended.cpu_s, 3),
+        max_rss_bytes=ended.max_rss_bytes,
+        oom=oom and signum == signals.SIGKILL,
+    )
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signals.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def base_environment(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What of our own environment services inherit."""
+    found = {key: value for key, value in environ.items() if key in INHERITED or key.startswith("LC_")}
+    found.setdefault("PATH", DEFAULT_PATH)
+    return tuple(found.items())
+
+
+def _belongs_to(path: str, account: Account) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return account.uid < 0 or (status.st_uid, status.st_gid) == (account.uid, account.gid)
+
+
+def _is_session_leader(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except OSError:
+        return False
+
+
+def _is_copy_of_us(pid: int) -> bool:
+    """A child that never reached exec still shows the command line of the supervisor that forked it."""
+    ours, theirs = procfs.command_line(os.getpid()).split(b"\0"), procfs.command_line(pid).split(b"\0")
+    return ours[:5] == theirs[:5]
+
+
+def _kill_if(pid: int, is_meant: Callable[[int], bool]) -> None:
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if is_meant(pid):
+            signals.pidfd_send_signal(pidfd, signals.SIGKILL)
+    except OSError:
+        pass
+    finally:
+        os.close(pidfd)

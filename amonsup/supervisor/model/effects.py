@@ -1,0 +1,102 @@
+"""What the engine orders. The daemon carries effects out, in order, once all propagation has settled."""
+
+from __future__ import annotations
+
+import msgspec
+
+from amonsup.supervisor.model.records import Operation
+
+
+class Effect(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """An order concerning the service `name`."""
+
+    name: str
+
+
+class Spawn(Effect, frozen=True, tag=True):
+    """Make the life `generation`. Intent is on record before this is carried out. Answered by Spawned or SpawnFailed."""
+
+    generation: int
+
+
+class SignalMain(Effect, frozen=True, tag=True):
+    """Send `signal` to the main process of the life, if it still is that process."""
+
+    generation: int
+    signal: int
+
+
+class KillAll(Effect, frozen=True, tag=True):
+    """SIGKILL to everything the life ever forked."""
+
+    generation: int
+
+
+class Sweep(Effect, frozen=True, tag=True):
+    """See that nothing of the life is left, and answer Swept. `signal` 0: SIGKILL at once; else that one first."""
+
+    generation: int
+    signal: int = 0
+
+
+class SetTimer(Effect, frozen=True, tag=True):
+    """Answer TimerFired(token) at monotonic `at`; replaces the service's earlier timer."""
+
+    token: int
+    at: float
+
+
+class ClearTimer(Effect, frozen=True, tag=True):
+    """The service has no deadline any more."""
+
+
+class Note(Effect, frozen=True, tag=True):
+    """An entry for the journal of events and whoever listens. `kind` is one word."""
+
+    kind: str
+    text: str = ""
+    by: str = ""
+    generation: int = 0
+
+
+class Remember(Effect, frozen=True, tag=True):
+    """A person stopped (or started) the service: kept over a boot for restart: unless-stopped."""
+
+    is_stopped: bool
+
+
+class Forget(Effect, frozen=True, tag=True):
+    """The service is no longer configured and nothing of it is left."""
+
+
+class Finished(Effect, frozen=True, tag=True):
+    """The operation is over; whoever waits gets its outcome. `name` is empty."""
+
+    operation: Operation
+
+
+class Quarantine(Effect, frozen=True, tag=True):
+    """A rule threw. `transcript` replays it (core/transcript.py)."""
+
+    transcript: bytes
+    error: str
+
+
+class FleetDown(Effect, frozen=True, tag=True):
+    """Everything was stopped, as a shutdown asked. `name` is empty."""
+
+
+AnyEffect = (
+    Spawn
+    | SignalMain
+    | KillAll
+    | Sweep
+    | SetTimer
+    | ClearTimer
+    | Note
+    | Remember
+    | Forget
+    | Finished
+    | Quarantine
+    | FleetDown
+)

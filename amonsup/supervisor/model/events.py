@@ -1,0 +1,123 @@
+"""What happens to a service, as frozen records. A list of them, with times, replays any history.
+
+Every fact about a process carries the generation of the life it belongs to: a late one cannot hurt the successor.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from amonsup.supervisor.model.records import ExitReport, Stray, Task
+
+
+class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """Something that happened to the service `name`."""
+
+    name: str
+
+
+class Commanded(Event, frozen=True, tag=True):
+    """An accepted operation has a task for this service."""
+
+    task: Task
+
+
+class Needed(Event, frozen=True, tag=True):
+    """A dependant that is to start needs this service up."""
+
+    by: str
+
+
+class Reconsidered(Event, frozen=True, tag=True):
+    """Something around the service changed (a dependency, a dependant, the fleet's mode): look again."""
+
+
+class Spawned(Event, frozen=True, tag=True):
+    """The life `generation` was born as `pid`. `at`: when its process was made, if that is known better than 'now'."""
+
+    generation: int
+    pid: int
+    start_ticks: int
+    digest: str = ""
+    is_captured: bool = False
+
+
+class SpawnFailed(Event, frozen=True, tag=True):
+    """No life came of it. `is_transient`: a resource of ours was short (EAGAIN, ENOMEM, EMFILE)."""
+
+    generation: int
+    reason: str
+    is_transient: bool = False
+
+
+class Unborn(Event, frozen=True, tag=True):
+    """A predecessor meant to spawn `generation`, died, and no process of it ever reached exec: costs nothing."""
+
+    generation: int
+
+
+class Noticed(Event, frozen=True, tag=True):
+    """One sd_notify datagram, parsed (sd_notify(3)). main_pid was verified to belong to the service."""
+
+    generation: int
+    is_ready: bool = False
+    is_stopping: bool = False
+    is_alive: bool = False  # WATCHDOG=1
+    has_failed: bool = False  # WATCHDOG=trigger
+    status: str | None = None
+    main_pid: int = 0
+    main_start_ticks: int = 0
+
+
+class Exited(Event, frozen=True, tag=True):
+    """The process `pid` of the life ended. Only the main process's end ends the life."""
+
+    generation: int
+    pid: int
+    report: ExitReport
+
+
+class Swept(Event, frozen=True, tag=True):
+    """Nothing of the life is left; `strays` had to be killed for it."""
+
+    generation: int
+    strays: tuple[Stray, ...] = ()
+
+
+class TimerFired(Event, frozen=True, tag=True):
+    """The deadline that carried `token` has passed."""
+
+    token: int
+
+
+class Respecified(Event, frozen=True, tag=True):
+    """An apply changed the spec in place; the engine already holds the new one."""
+
+
+AnyEvent = (
+    Commanded
+    | Needed
+    | Reconsidered
+    | Spawned
+    | SpawnFailed
+    | Unborn
+    | Noticed
+    | Exited
+    | Swept
+    | TimerFired
+    | Respecified
+)
+
+KINDS: tuple[type[Event], ...] = (
+    Commanded,
+    Needed,
+    Reconsidered,
+    Spawned,
+    SpawnFailed,
+    Unborn,
+    Noticed,
+    Exited,
+    Swept,
+    TimerFired,
+    Respecified,
+)

@@ -1,0 +1,114 @@
+"""The records that the engine keeps for a service, and that its successor reads back.
+
+All times are CLOCK_MONOTONIC seconds of the current boot; the wall clock is added only where something is shown.
+The state of a service is one flat record, so that 'what does a successor need?' has one answer: this, whole.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from amonsup.supervisor.model.phases import Desired, Goal, Phase
+
+
+class Stray(msgspec.Struct, frozen=True):
+    """A process that had outlived its service's main process and was killed."""
+
+    pid: int
+    command: str
+
+
+class ExitReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a life ended. Exactly one of code and signal is set, or none: then the status is unknown.
+
+    `reason` is for people and never empty; `at` is monotonic seconds.
+    """
+
+    generation: int
+    reason: str
+    at: float
+    code: int | None = None
+    signal: int | None = None
+    core: bool = False
+    pid: int = 0
+    uptime_s: float = 0.0
+    cpu_s: float = 0.0
+    max_rss_bytes: int = 0
+    oom: bool = False
+    by: str = ""
+    strays: tuple[Stray, ...] = ()
+
+
+class Task(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One service's share of an operation, queued at the service. verb: start, stop or restart.
+
+    `kill`: skip the stop signal. `forget`: an apply removed the service. `begun` is set by the engine.
+    """
+
+    operation: str
+    verb: str
+    by: str
+    kill: bool = False
+    forget: bool = False
+    begun: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a task ended: ok, or why not."""
+
+    is_ok: bool
+    text: str = ""
+
+
+class ServiceState(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Everything the engine knows of one service besides its spec."""
+
+    name: str
+    phase: Phase = Phase.STOPPED
+    desired: Desired = Desired.DOWN
+    generation: int = 0
+    pid: int = 0  # main process; 0: not born, or dead
+    start_ticks: int = 0  # field 22 of /proc/PID/stat: with boot id and pid it names the process for ever
+    since: float = 0.0  # when the phase was entered
+    born: float = 0.0  # when the current or last life was spawned
+    digest: str = ""  # of the part of the spec the current life was born with
+    is_captured: bool = False  # this life writes into a FIFO of ours
+    goal: Goal = Goal.STAY
+    takes_dependants: bool = False  # going down takes every dependant along, not only those with restart: true
+    is_killed: bool = False  # SIGKILL was sent to all of it
+    seen: tuple[tuple[str, int], ...] = ()  # (dependency with restart: true, its generation when this life began)
+    attempt: int = 0  # consecutive restarts, for the back-off
+    restarts: int = 0  # made by the supervisor since the service was added
+    starts: tuple[float, ...] = ()  # recent starts, for the start limit
+    timer_at: float = 0.0  # the one deadline of the phase; 0: none
+    timer_token: int = 0
+    status_text: str = ""  # STATUS= of sd_notify
+    why: str = ""  # why it is in this phase, for people
+    by: str = ""  # who commanded what it is doing
+    waiting_for: tuple[str, ...] = ()
+    is_transient: bool = False  # in BACKOFF because *we* lacked a resource, not for a fault of the service
+    exits: tuple[ExitReport, ...] = ()  # newest last, at most KEPT_EXITS
+    queue: tuple[Task, ...] = ()
+    quarantine: str = ""  # where the transcript is
+
+
+KEPT_EXITS = 5
+
+
+class Operation(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A command that was accepted. Finished when every target has an outcome; kept a while for late askers."""
+
+    id: str
+    verb: str
+    by: str
+    accepted: float
+    targets: tuple[str, ...]
+    tasks: dict[str, Task] = {}
+    outcomes: dict[str, Outcome] = {}
+    finished: float = 0.0
+    note: str = ""
+    is_failed: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        return self.finished > 0.0

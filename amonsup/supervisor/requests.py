@@ -1,0 +1,195 @@
+"""Requests of clients: who is it, may they, what do they want, and who waits for which end.
+
+Access is decided here, once, by the peer's credentials and the verb's role; nothing a caller says of itself counts.
+Commands are idempotent by their id: one that is known is attached to, not carried out again, which is what makes it
+safe for a client to ask a successor the same thing.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import msgspec
+
+from amonsup import __version__
+from amonsup.config.specs import AccessRule, Role
+from amonsup.supervisor.adapters.server import Connection, Peer
+from amonsup.supervisor.handlers.desk import Call, Desk, Later, Refusal, Reply
+from amonsup.supervisor.model.records import Operation
+from amonsup.verbs import NAMES, load
+from amonsup.verbs.results import Happening, OperationResult, TargetOutcome
+from amonsup.verbs.verb import Kind
+from amonsup.wire.messages import (
+    PROTOCOL,
+    Accepted,
+    Answer,
+    EventLine,
+    Finished,
+    Hello,
+    Refused,
+    Request,
+)
+
+MAX_WAITING_PER_CLIENT = 64
+
+
+class Requests:
+    """The conversation with all clients. Handlers come in by verb name."""
+
+    def __init__(self, desk: Desk, instance: str) -> None:
+        self._desk = desk
+        self._instance = instance
+        self._open: dict[str, Connection] = {}  # requests that a handler answers later
+        self._waiting: dict[str, set[Connection]] = {}  # operation id -> who wants its end
+        self._followers: set[Connection] = set()
+        self._current: Connection | None = None
+
+    def hello(self, peer: Peer) -> Hello:
+        role = self._role(peer).name.lower()
+        return Hello((PROTOCOL, PROTOCOL), __version__, self._desk.site.site, self._instance, role)
+
+    # -- coming in --
+
+    def take(self, connection: Connection, request: Request) -> None:
+        outcome = self._decide(connection, request)
+        if isinstance(outcome, Refusal):
+            connection.send(Refused(request.id, outcome.code, outcome.text))
+
+    def _decide(self, connection: Connection, request: Request) -> Refusal | None:
+        verb = load(request.verb)
+        if verb is None or verb.kind is Kind.LOCAL:
+            shown = "".join(c if c.isprintable() else "?" for c in request.verb[:40])
+            return Refusal("unknown-verb", f"{shown!r}; known: {', '.join(NAMES)}")
+        role = self._role(connection.peer)
+        if role < verb.role:
+            return Refusal(
+                "forbidden",
+                f"{verb.name} needs the role {verb.role.name.lower()}, {connection.peer.name} has "
+                f"{role.name.lower()}; roles are given in amonsup.yaml, access:",
+            )
+        if verb.kind is Kind.OPERATION and self._attach(connection, request.id):
+            return None
+        try:
+            args = msgspec.convert(request.args, verb.arguments)
+        except msgspec.ValidationError as error:
+            return Refusal("bad-request", f"{verb.name}: {error}")
+        if len(connection.waits_for) >= MAX_WAITING_PER_CLIENT:
+            return Refusal("busy", f"at most {MAX_WAITING_PER_CLIENT} commands at a time on one connection")
+        call = Call(request.id, verb.name, role, f"{connection.peer.name} (uid {connection.peer.uid})", args)
+        return self._carry_out(connection, call)
+
+    def _carry_out(self, connection: Connection, call: Call) -> Refusal | None:
+        self._open[call.id] = connection
+        try:
+            handler = importlib.import_module(f"amonsup.supervisor.handlers.{call.verb}").handle
+            reply = handler(self._desk, call)
+        except Exception as error:  # noqa: BLE001 - boundary 2 of 3: one command
+            self._open.pop(call.id, None)
+            return Refusal("failed", f"internal error in {call.verb}: {type(error).__name__}: {error}")
+        if not isinstance(reply, Later):
+            self.reply(call, reply)
+        return None
+
+    def _attach(self, connection: Connection, operation_id: str) -> bool:
+        """Somebody asks for what is under way, or over, already."""
+        if operation_id in self._open and self._open[operation_id].is_closed:
+            self._open[operation_id] = connection
+            return True
+        operation = self._desk.fleet.operations.known.get(operation_id)
+        if operation is None:
+            return False
+        connection.send(Accepted(operation.id, operation.targets))
+        if operation.is_finished:
+            connection.send(Finished(operation.id, result_of(operation)))
+        else:
+            self._await(connection, operation_id)
+        return True
+
+    def _role(self, peer: Peer) -> Role:
+        return role_of(peer, self._desk.applied().site.access, self._desk.own_uid)
+
+    # -- going out --
+
+    def reply(self, call: Call, reply: Reply) -> None:
+        """Answer, refuse, or have an operation accepted and carried out."""
+        connection = self._open.pop(call.id, None)
+        if isinstance(reply, Operation):
+            self.accept(connection, reply)
+            self._desk.carry_out(reply)
+        elif connection is None or connection.is_closed:
+            return
+        elif isinstance(reply, Refusal):
+            connection.send(Refused(call.id, reply.code, reply.text))
+        else:
+            connection.send(Answer(call.id, msgspec.Raw(msgspec.json.encode(reply))))
+
+    def accept(self, connection: Connection | None, operation: Operation) -> None:
+        """Whoever asked waits for the end; the word 'accepted' goes out once it is on record (`recorded`)."""
+        if connection is not None and not connection.is_closed:
+            self._await(connection, operation.id)
+
+    def take_open(self, call_id: str) -> Connection | None:
+        return self._open.pop(call_id, None)
+
+    def recorded(self, operation: Operation) -> None:
+        """The operation is on record now: say so to whoever waits."""
+        for connection in self._waiting.get(operation.id, ()):
+            connection.send(Accepted(operation.id, operation.targets))
+
+    def finished(self, operation: Operation) -> None:
+        raw = result_of(operation)
+        for connection in self._waiting.pop(operation.id, set()):
+            connection.waits_for.discard(operation.id)
+            connection.send(Finished(operation.id, raw))
+
+    def follow(self, call: Call, services: tuple[str, ...]) -> None:
+        connection = self._open.get(call.id)
+        if connection is not None:
+            connection.follows, connection.follows_services = call.id, services
+            self._followers.add(connection)
+
+    def happened(self, happenings: list[Happening]) -> None:
+        if not self._followers:
+            return
+        self._followers = {c for c in self._followers if not c.is_closed}
+        for happening in happenings:
+            raw = msgspec.Raw(msgspec.json.encode(happening))
+            for connection in self._followers:
+                if not connection.follows_services or happening.service in connection.follows_services:
+                    connection.send(EventLine(connection.follows, raw))
+
+    def _await(self, connection: Connection, operation_id: str) -> None:
+        connection.waits_for.add(operation_id)
+        waiting = self._waiting.setdefault(operation_id, set())
+        waiting.add(connection)
+        waiting -= {c for c in waiting if c.is_closed}
+
+
+def role_of(peer: Peer, access: tuple[AccessRule, ...], own_uid: int) -> Role:
+    """root and the daemon's own user are admin; others have the highest role a rule gives them; default none."""
+    if peer.uid in (0, own_uid):
+        return Role.ADMIN
+    roles = [
+        rule.role
+        for rule in access
+        if (rule.user and rule.user in (peer.name, str(peer.uid))) or (rule.group and rule.group in peer.groups)
+    ]
+    return max(roles, default=Role.NONE)
+
+
+def result_of(operation: Operation) -> msgspec.Raw:
+    outcomes = operation.outcomes
+    results = tuple(
+        TargetOutcome(name, outcomes[name].is_ok, outcomes[name].text)
+        for name in operation.tasks
+        if name in outcomes
+    )
+    is_complete = len(results) == len(operation.tasks)
+    result = OperationResult(
+        operation=operation.id,
+        verb=operation.verb,
+        ok=is_complete and not operation.is_failed and all(r.ok for r in results),
+        results=results,
+        note=operation.note,
+    )
+    return msgspec.Raw(msgspec.json.encode(result))

@@ -1,0 +1,60 @@
+"""events: what happened, as a journal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from amonsup.config.specs import Role
+from amonsup.verbs.page import Cell, Line, Page, Tone, line
+from amonsup.verbs.results import EventsResult, Happening
+from amonsup.verbs.verb import Kind, Verb, describe
+
+
+class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    services: Annotated[tuple[str, ...], describe("only these services")] = ()
+    follow: Annotated[bool, describe("go on with what happens from now on", short="f")] = False
+    since: Annotated[str, describe("RFC 3339 time, or how long ago: 10m, 2h, 1d", metavar="T")] = ""
+    lines: Annotated[int, describe("at most the last N", metavar="N", short="n")] = 100
+
+
+_TONES = {
+    "fatal": Tone.BAD,
+    "quarantined": Tone.BAD,
+    "exited": Tone.BUSY,
+    "backoff": Tone.BAD,
+    "failed": Tone.BAD,
+    "spawn-failed": Tone.BAD,
+    "killed": Tone.BAD,
+    "swept": Tone.BAD,
+    "running": Tone.GOOD,
+}
+
+
+def event_line(event: Happening) -> Line:
+    by = f"  ({event.by})" if event.by else ""
+    return line(
+        Cell(event.at, Tone.FAINT),
+        "  ",
+        Cell(event.service or "-", Tone.STRONG),
+        "  ",
+        Cell(event.kind, _TONES.get(event.kind, Tone.PLAIN)),
+        f"  {event.text}{by}",
+    )
+
+
+def page(result: EventsResult) -> Page:
+    return [event_line(event) for event in result.events] or [line("nothing happened")]
+
+
+VERB = Verb(
+    name="events",
+    role=Role.VIEWER,
+    kind=Kind.STREAM,
+    summary="What happened: starts, exits with their causes, commands and who gave them.",
+    details="The journal is kept over restarts and bounded; -f goes on until interrupted, over a restart of ours too.",
+    arguments=Arguments,
+    answer=EventsResult,
+    page=page,
+)

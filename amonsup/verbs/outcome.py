@@ -1,0 +1,19 @@
+"""How the outcome of a command reads; shared by all verbs that change something."""
+
+from __future__ import annotations
+
+from amonsup.verbs.page import Cell, Page, Tone, line
+from amonsup.verbs.results import OperationResult
+
+_DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "signal": "signalled", "apply": "applied"}
+
+
+def page(result: OperationResult) -> Page:
+    done = _DONE.get(result.verb, "done")
+    blocks: Page = []
+    for outcome in result.results:
+        word = Cell(done, Tone.GOOD) if outcome.ok else Cell("failed", Tone.BAD)
+        blocks.append(line(Cell(outcome.name, Tone.STRONG), ": ", word, f": {outcome.text}" if outcome.text else ""))
+    if result.note or not blocks:
+        blocks.append(line(result.note or "nothing to do"))
+    return blocks

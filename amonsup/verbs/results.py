@@ -1,0 +1,132 @@
+"""What verbs answer: the documented fields of --json. Fields are only ever added.
+
+Times are RFC 3339 in UTC with milliseconds; durations are seconds in fields ending in `_s`; null means that the field
+does not apply.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class ExitRow(msgspec.Struct, frozen=True):
+    """How a life ended. code or signal is set, or neither: then nobody could find out."""
+
+    code: int | None
+    signal: str | None
+    core: bool
+    reason: str
+    at: str
+    generation: int = 0
+    pid: int = 0
+    uptime_s: float = 0.0
+    cpu_s: float = 0.0
+    max_rss_bytes: int = 0
+    oom: bool = False
+    by: str = ""
+    strays: tuple[str, ...] = ()
+
+
+class StatusRow(msgspec.Struct, frozen=True):
+    """One service (or, with --all, one of our own processes)."""
+
+    name: str
+    state: str
+    pid: int | None
+    uptime_s: float | None
+    restarts: int
+    since: str | None
+    exit: ExitRow | None
+    desired: str = ""
+    why: str = ""
+    status: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    generation: int = 0
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    retry_s: float | None = None
+    waiting_for: tuple[str, ...] = ()
+
+
+class StatusResult(msgspec.Struct, frozen=True):
+    """`warnings` concern the site as a whole: unapplied edits, a full disk, a supervisor that only watches."""
+
+    site: str
+    services: tuple[StatusRow, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class ShowResult(msgspec.Struct, frozen=True):
+    """Everything about one service. `spec` holds what differs from the defaults."""
+
+    row: StatusRow
+    spec: dict[str, Any]
+    exits: tuple[ExitRow, ...]
+    last_lines: tuple[str, ...]
+    log: str
+    depends_on: tuple[str, ...]
+    dependants: tuple[str, ...]
+    blocked_by: tuple[str, ...]
+    queue: tuple[str, ...]
+    scope: str
+    facts: dict[str, str]
+
+
+class TargetOutcome(msgspec.Struct, frozen=True):
+    name: str
+    ok: bool
+    text: str = ""
+
+
+class OperationResult(msgspec.Struct, frozen=True):
+    """How a command ended, target by target."""
+
+    operation: str
+    verb: str
+    ok: bool
+    results: tuple[TargetOutcome, ...] = ()
+    note: str = ""
+
+
+class PlanLine(msgspec.Struct, frozen=True):
+    """action: start, stop, restart, change (in place) or add."""
+
+    name: str
+    action: str
+    why: str
+
+
+class PlanResult(msgspec.Struct, frozen=True):
+    changes: tuple[PlanLine, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class TreeRow(msgspec.Struct, frozen=True):
+    """One service and its direct dependencies as `name (condition)`."""
+
+    name: str
+    state: str
+    depends_on: tuple[str, ...]
+
+
+class TreeResult(msgspec.Struct, frozen=True):
+    services: tuple[TreeRow, ...]
+
+
+class Happening(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An entry of the journal of events. `seq` grows by one; `service` is empty for the daemon itself."""
+
+    seq: int
+    at: str
+    kind: str
+    service: str = ""
+    text: str = ""
+    by: str = ""
+    generation: int = 0
+
+
+class EventsResult(msgspec.Struct, frozen=True):
+    events: tuple[Happening, ...]

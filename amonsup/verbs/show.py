@@ -1,0 +1,82 @@
+"""show: everything about one service, and why it is as it is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from amonsup.config.specs import Role
+from amonsup.verbs.page import Cell, Page, Tone, duration, line, size, state
+from amonsup.verbs.results import ExitRow, ShowResult
+from amonsup.verbs.verb import Kind, Verb, describe
+
+
+class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    service: Annotated[str, describe("its name; also supervisor, guardian, logger", metavar="SERVICE")]
+
+
+def _exit(row: ExitRow) -> str:
+    parts = [f"{row.at}  life {row.generation}: {row.reason}"]
+    if row.uptime_s:
+        parts.append(f"after {duration(row.uptime_s)}")
+    if row.max_rss_bytes:
+        parts.append(f"cpu {row.cpu_s:.2f}s, at most {size(row.max_rss_bytes)}")
+    if row.by:
+        parts.append(f"by {row.by}")
+    if row.strays:
+        parts.append(f"left behind and killed: {', '.join(row.strays)}")
+    return ", ".join(parts)
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def page(result: ShowResult) -> Page:
+    row = result.row
+    blocks: Page = [line(Cell(row.name, Tone.STRONG), "  ", state(row.state), f"  {row.description}")]
+
+    def field(name: str, text: str) -> None:
+        if text:
+            blocks.append(line(Cell(f"  {name:<12}", Tone.FAINT), text))
+
+    field("why", row.why)
+    field("status", row.status)
+    field("wanted", row.desired)
+    field("since", row.since or "")
+    if row.pid:
+        field("process", f"pid {row.pid}, life {row.generation}, up {duration(row.uptime_s)}")
+    field("restarts", str(row.restarts))
+    if row.retry_s is not None:
+        field("next start", f"in {duration(row.retry_s)}")
+    field("waits for", ", ".join(row.waiting_for))
+    field("blocked by", ", ".join(result.blocked_by))
+    field("queued", ", ".join(result.queue))
+    field("needs", ", ".join(result.depends_on))
+    field("needed by", ", ".join(result.dependants))
+    field("scope", result.scope)
+    field("log", result.log)
+    for name, text in result.facts.items():
+        field(name, text)
+    _section(blocks, "spec in force", [f"{key}: {_value(value)}" for key, value in result.spec.items()])
+    _section(blocks, "last exits", [_exit(row) for row in reversed(result.exits)])
+    _section(blocks, "last lines", list(result.last_lines))
+    return blocks
+
+
+def _section(blocks: Page, title: str, lines: list[str]) -> None:
+    if lines:
+        blocks.append(line(Cell(title, Tone.STRONG)))
+        blocks.extend(line(f"  {text}") for text in lines)
+
+
+VERB = Verb(
+    name="show",
+    role=Role.VIEWER,
+    kind=Kind.READ,
+    summary="Everything about one service: spec in force, why it is as it is, last exits, last lines.",
+    arguments=Arguments,
+    answer=ShowResult,
+    page=page,
+)

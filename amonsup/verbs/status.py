@@ -1,0 +1,66 @@
+"""status: a line a service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from amonsup.config.specs import Role
+from amonsup.verbs.page import Cell, Page, Table, Tone, duration, line, size, state
+from amonsup.verbs.results import StatusResult, StatusRow
+from amonsup.verbs.verb import Kind, Verb, describe
+
+
+class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    services: Annotated[tuple[str, ...], describe("only these; default: all")] = ()
+    all: Annotated[bool, describe("amonsup's own processes too", short="a")] = False
+
+
+def _cpu(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:.0f}%"
+
+
+def _what(row: StatusRow) -> Cell:
+    if row.state == "running":
+        return Cell(row.status or row.description, Tone.FAINT)
+    text = row.why or (row.exit.reason if row.exit else "")
+    if row.retry_s is not None:
+        text = f"{text}; next start in {duration(row.retry_s)}"
+    if row.state in ("exited", "stopped"):
+        return Cell(text, Tone.FAINT)
+    return Cell(text or row.status)
+
+
+def page(result: StatusResult) -> Page:
+    columns = ("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "CPU", "MEM", "WHAT")
+    rows = tuple(
+        (
+            Cell(row.name, Tone.STRONG),
+            state(row.state),
+            Cell(str(row.pid) if row.pid else "-"),
+            Cell(duration(row.uptime_s)),
+            Cell(str(row.restarts), Tone.BAD if row.restarts else Tone.PLAIN),
+            Cell(_cpu(row.cpu_percent)),
+            Cell(size(row.memory_bytes)),
+            _what(row),
+        )
+        for row in result.services
+    )
+    blocks: Page = [Table(columns, rows, right=("PID", "UPTIME", "RESTARTS", "CPU", "MEM"))]
+    return [*blocks, *(line(Cell(f"! {warning}", Tone.BAD)) for warning in result.warnings)]
+
+
+VERB = Verb(
+    name="status",
+    role=Role.VIEWER,
+    kind=Kind.READ,
+    summary="A line a service: state, pid, uptime, restarts, and what is wrong.",
+    details=(
+        "States: stopped, waiting (for a dependency), starting, running, unhealthy, backoff, stopping, exited, fatal."
+        "\n\nExamples:  amonsup status   ·   amonsup status ce db   ·   amonsup --json status | jq '.[].state'"
+    ),
+    arguments=Arguments,
+    answer=StatusResult,
+    page=page,
+)
