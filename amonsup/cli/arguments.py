@@ -16,7 +16,6 @@ Only what was given is sent: the defaults are the server's.
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import msgspec
@@ -215,5 +214,7 @@ def _encodable(word: str, verb: Verb | None) -> str:
 
 
 def _nearest(word: str, known: list[str]) -> str:
+    import difflib  # only somebody who mistyped pays for it
+
     found = difflib.get_close_matches(word[:60].lower(), known, n=1, cutoff=0.5)
     return f"; did you mean '{found[0]}'?" if found else ""

@@ -36,8 +36,9 @@ class Progress:
         if self._stream is None or elapsed_s < self.interval_s:
             return
         width = _width(self._stream)
-        line = f"waiting for {harmless(self._what)}"
-        self._write(f"\r{line[: width - 12]} … {duration(int(elapsed_s))}\x1b[K")
+        line = f"waiting for {harmless(self._what)}"[: width - 12]
+        elapsed = f"{elapsed_s:.0f}s" if elapsed_s < 10 else duration(elapsed_s)
+        self._write(f"\r{line} … {elapsed}\x1b[K")
         self._is_shown = True
 
     def clear(self) -> None:

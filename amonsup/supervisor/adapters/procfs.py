@@ -46,6 +46,17 @@ def state_and_parent(pid: int) -> tuple[str, int]:
     return (fields[0].decode(), int(fields[1])) if len(fields) > 1 else ("", 0)
 
 
+def zombie_status(pid: int, ticks: int) -> int | None:
+    """The wait(2) status of an ended process that nobody has reaped yet (proc_pid_stat(5), field 52, exit_code).
+
+    None if it is no zombie (any more), or not this process, or the kernel does not let us know.
+    """
+    fields = stat_fields(pid)
+    if len(fields) < 50 or fields[0] not in (b"Z", b"X") or int(fields[19]) != ticks:
+        return None
+    return int(fields[49])
+
+
 def parent(pid: int) -> int:
     return state_and_parent(pid)[1]
 

@@ -2,9 +2,9 @@
 
 Three kinds of processes end on us. *Own* children: their pidfd becomes readable, we reap. *Adopted* ones, started by
 a predecessor: while their parent is the guardian, it reaps them and tells us (pid, start time, status); if both
-predecessors died their parent is init, then their pidfd tells that they ended and, since Linux 6.15, also how
-(PIDFD_GET_INFO); before that the status is unknown, and unknown is what is said. *Orphans*, which came to us because
-we are a subreaper: reaped and forgotten.
+predecessors died their parent is init: then /proc tells how they ended as long as init has not reaped them, and after
+that their pidfd does (PIDFD_GET_INFO, Linux 6.15 on); where neither knows, the status is unknown, and unknown is what
+is said. *Orphans*, which came to us because we are a subreaper: reaped and forgotten.
 
 There is exactly one reaper, here. A process is never identified by its pid alone.
 """
@@ -21,7 +21,7 @@ from collections.abc import Callable
 import msgspec
 
 from amonsup.loop.kernel import start_ticks
-from amonsup.loop.loop import HANGUP, Loop
+from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters import procfs
 
 PIDFD_GET_INFO = (3 << 30) | (64 << 16) | (0xFF << 8) | 11
@@ -86,7 +86,7 @@ class Watch:
             # It will be told; the pidfd is kept only to signal through. A zombie is told as well: it is not reaped.
             pass
         else:
-            self._loop.watch(pidfd, lambda mask: self._end_of_foreign(process, mask))
+            self._loop.watch(pidfd, lambda _mask: self._end_of_foreign(process))
         return None
 
     def told_by_guardian(self, pid: int, ticks: int, ended: Ended) -> None:
@@ -148,13 +148,10 @@ class Watch:
                 process, Ended(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
             )
 
-    def _end_of_foreign(self, process: Process, mask: int) -> None:
-        if not mask & HANGUP:
-            # Dead, but its parent (init) has not reaped it yet; the status can be asked for only afterwards.
-            self._loop.watch(process.pidfd, lambda later: self._end_of_foreign(process, later), 0)
-            if not _has_hangup(process.pidfd):
-                return
-        self._finish(process, Ended(exit_status(process.pidfd)))
+    def _end_of_foreign(self, process: Process) -> None:
+        """Its parent is somebody else: while it is a zombie /proc knows its status, afterwards the pidfd may."""
+        status = procfs.zombie_status(process.pid, process.start_ticks)
+        self._finish(process, Ended(exit_status(process.pidfd) if status is None else status))
 
     def _finish(self, process: Process, ended: Ended) -> None:
         if self.processes.get(process.pid) is not process:
@@ -181,15 +178,6 @@ def exit_status(pidfd: int) -> int | None:
     if not struct.unpack_from("=Q", request, 0)[0] & PIDFD_INFO_EXIT:
         return None
     return int(struct.unpack_from("=i", request, 60)[0])
-
-
-def _has_hangup(pidfd: int) -> bool:
-    """COMPAT Linux < 6.9: a pidfd never reports POLLHUP, the end is all there is."""
-    import select
-
-    poll = select.poll()
-    poll.register(pidfd, 0)
-    return bool(poll.poll(0))
 
 
 def _open_pidfd(pid: int) -> int:

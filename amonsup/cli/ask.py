@@ -1,0 +1,153 @@
+"""A verb that the daemon carries out: asked, waited for, shown. And `events -f`, which does not end by itself."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from typing import Any
+
+import msgspec
+
+from amonsup.cli.conversation import Conversation
+from amonsup.cli.errors import DONE, FAILED, INTERRUPTED, CommandError, ProtocolError
+from amonsup.cli.output import Output
+from amonsup.config.specs import Role
+from amonsup.verbs.results import EventsResult, Happening, OperationResult, PlanResult
+from amonsup.verbs.verb import Kind, Verb
+from amonsup.wire.messages import REFUSALS, Accepted, Answer, EventLine, Finished, Refused, Request
+
+READ_TIMEOUT_S = 30.0
+
+_LISTED = {"status": "services"}
+"""Verbs whose --json is the list in this field of the answer (interface.md)."""
+
+
+class _RawEvents(msgspec.Struct):
+    """EventsResult with the entries as they came: --json passes on what a newer daemon added."""
+
+    events: tuple[msgspec.Raw, ...]
+
+
+def new_request(verb: Verb, args: dict[str, Any]) -> Request:
+    return Request(id=f"{verb.name}-{os.urandom(8).hex()}", verb=verb.name, args=args)
+
+
+def ask(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Output, *, is_waiting: bool) -> int:
+    """The exit status. Ctrl-C ends the waiting, not the operation."""
+    request = new_request(verb, args)
+    is_accepted = False
+    try:
+        # A command that is carried out at once leaves no operation to attach to, so it must not be repeated.
+        may_repeat = verb.kind is not Kind.READ or verb.role < Role.OPERATOR
+        is_command = verb.kind is Kind.OPERATION
+        with closing(conversation.messages(request, is_command=is_command, may_repeat=may_repeat)) as messages:
+            for message in messages:
+                if isinstance(message, Refused):
+                    raise _refusal(message)
+                if isinstance(message, Accepted):
+                    is_accepted = True
+                    conversation.progress.wait_for(message.targets)
+                    if not is_waiting:
+                        return _show_accepted(message, output)
+                elif isinstance(message, Answer | Finished):
+                    result = _decoded(verb, message, conversation.path)
+                    is_ok = not isinstance(result, OperationResult) or result.ok
+                    if verb.name == "shutdown" and is_ok:
+                        conversation.progress.wait_for(())
+                        for _ in messages:
+                            pass  # until the daemon's end
+                        conversation.wait_until_gone()
+                    conversation.progress.clear()
+                    _show(verb, result, message.result, output)
+                    return DONE if is_ok else FAILED
+    except KeyboardInterrupt:
+        raise _interrupted(verb, is_accepted=is_accepted) from None
+    finally:
+        conversation.progress.clear()
+    raise AssertionError("messages end only after an answer")
+
+
+def follow(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Output) -> int:
+    """Ends when nobody reads any more (or by Ctrl-C). No entry is shown twice, none is left out."""
+    given = args
+    last_seq, last_at, instance = -1, "", ""
+    while True:
+        for message in conversation.messages(new_request(verb, args), is_command=False):
+            if isinstance(message, Refused):
+                raise _refusal(message)
+            if isinstance(message, Answer):
+                if instance not in ("", conversation.instance):
+                    # Its numbers began anew: what we have not seen is found by time.
+                    instance, last_seq, args = conversation.instance, -1, _continued(given, -1, last_at)
+                    break
+                instance = conversation.instance
+                last_at = last_at or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                raws = _parsed(message.result, _RawEvents, conversation.path).events
+            elif isinstance(message, EventLine):
+                raws = (message.event,)
+            else:
+                continue
+            entries = [(raw, _parsed(raw, Happening, conversation.path)) for raw in raws]
+            entries = [(raw, entry) for raw, entry in entries if entry.seq > last_seq]
+            if entries:
+                last_seq, last_at = entries[-1][1].seq, entries[-1][1].at
+                if output.is_json:
+                    output.documents(*(raw for raw, _ in entries))
+                else:
+                    output.page(verb.page(EventsResult(tuple(entry for _, entry in entries))))
+                if not output.is_open:
+                    return DONE
+        else:
+            args = _continued(given, last_seq, last_at)
+
+
+def _continued(given: dict[str, Any], last_seq: int, last_at: str) -> dict[str, Any]:
+    """The request for what comes after the last entry seen; if there was none, for what came since we began."""
+    args = {key: value for key, value in given.items() if key in ("services", "follow")}
+    return args | ({"after": last_seq} if last_seq >= 0 else {"since": last_at})
+
+
+def _refusal(message: Refused) -> CommandError:
+    return CommandError(message.code, message.text, REFUSALS.get(message.code, FAILED))
+
+
+def _interrupted(verb: Verb, *, is_accepted: bool) -> CommandError:
+    text = "interrupted"
+    if is_accepted:
+        text = f"interrupted: '{verb.name}' goes on all the same; amonsup status shows how far it is"
+    elif verb.role >= Role.OPERATOR:
+        text = f"interrupted before amonsupd answered: '{verb.name}' may be carried out all the same"
+    return CommandError("interrupted", text, INTERRUPTED)
+
+
+def _decoded(verb: Verb, message: Answer | Finished, path: str) -> Any:
+    """An operation that is answered at once was not carried out: its plan was asked for."""
+    is_plan = verb.kind is Kind.OPERATION and isinstance(message, Answer)
+    return _parsed(message.result, PlanResult if is_plan else verb.answer, path)
+
+
+def _parsed(raw: msgspec.Raw, expected: Any, path: str) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=expected)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
+        raise ProtocolError(path, f"the result: {wrong}") from None
+
+
+def _show(verb: Verb, result: Any, raw: msgspec.Raw, output: Output) -> None:
+    if not output.is_json:
+        output.page(verb.page(result))
+    elif verb.name in _LISTED:
+        output.documents(msgspec.json.decode(raw)[_LISTED[verb.name]])
+    else:
+        output.documents(raw)
+
+
+def _show_accepted(message: Accepted, output: Output) -> int:
+    if output.is_json:
+        output.documents({"accepted": {"id": message.id, "targets": message.targets}})
+    else:
+        from amonsup.verbs.page import line
+
+        output.page([line(f"accepted: {', '.join(message.targets) or 'nothing to do'}")])
+    return DONE

@@ -1,0 +1,74 @@
+"""The verbs that need no daemon: `check` and `schema`. And where the daemon's socket is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from amonsup.cli.errors import DONE, WRONG_USE, CommandError
+from amonsup.cli.output import Output
+from amonsup.verbs.verb import Verb
+
+
+def socket_path(config: str, environ: Mapping[str, str]) -> str:
+    """As amonsup.yaml has it. It is read each time: what a cache says may no longer be true."""
+    from amonsup.config.site import load_site  # YAML: not for those who give --socket
+
+    site = load_site(_config_file(config, environ), environ=environ)
+    if isinstance(site, list):
+        raise CommandError("invalid", "\n".join(error.render() for error in site), WRONG_USE)
+    return site.socket
+
+
+def run(verb: Verb, args: dict[str, Any], config: str, environ: Mapping[str, str], output: Output) -> int:
+    if verb.name == "check":
+        return _check(verb, args.get("path", ""), config, environ, output)
+    from amonsup.config.schema import json_schema
+
+    schema = json_schema()
+    if output.is_json:
+        output.documents(schema)
+    else:
+        output.page(verb.page(schema))
+    return DONE
+
+
+def _check(verb: Verb, path: str, config: str, environ: Mapping[str, str], output: Output) -> int:
+    """By the eyes of the daemon: root's own if root asks, else of whoever owns the file."""
+    from amonsup.config.load import check_file, load
+    from amonsup.verbs.check import CheckResult
+
+    if path:
+        found = check_file(path, environ=environ, euid=_daemon(path))
+    else:
+        file = _config_file(config, environ)
+        found = load(file, environ=environ, euid=_daemon(file))
+    if isinstance(found, list):
+        result = CheckResult(ok=False, errors=tuple(found))
+    else:
+        result = CheckResult(ok=True, warnings=found.warnings, services=len(found.fleet.services))
+    if output.is_json:
+        output.documents(result)
+    else:
+        output.page(verb.page(result))
+    return DONE if result.ok else WRONG_USE
+
+
+def _config_file(config: str, environ: Mapping[str, str]) -> str:
+    from amonsup.config.site import find_config_file
+
+    found = find_config_file(config or None, environ)
+    if not isinstance(found, str):
+        raise CommandError("invalid", found.render(), WRONG_USE)
+    return found
+
+
+def _daemon(path: str) -> int:
+    """The user whom the daemon would run as."""
+    if os.geteuid() == 0:
+        return 0
+    try:
+        return os.stat(path).st_uid
+    except (OSError, ValueError):
+        return os.geteuid()

@@ -1,0 +1,118 @@
+"""Where words go: pages and documents to stdout, errors to stderr (with --json as a document to stdout).
+
+A reader that has gone (`| head`) is no error: nothing more is shown and the exit status stays what it was. After any
+failed write the stream is given up, so that the interpreter does not try again at its end.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import msgspec
+
+from amonsup.cli import plain
+from amonsup.cli.errors import FAILED, CommandError
+from amonsup.cli.harmless import harmless, harmless_json
+from amonsup.verbs.page import Page
+
+
+class Output:
+    """`is_open`: there still is somebody to write for."""
+
+    def __init__(
+        self, stdout: TextIO | None, stderr: TextIO | None, environ: Mapping[str, str], *, is_json: bool
+    ) -> None:
+        self.is_json = is_json
+        self.is_open = True
+        self._stdout, self._stderr = stdout, stderr
+        is_dumb = environ.get("TERM", "") in ("", "dumb")
+        self.is_coloured = not is_dumb and not environ.get("NO_COLOR") and _is_terminal(stdout)
+        self.shows_progress = not is_json and not is_dumb and _is_terminal(stderr)
+        for stream in (stdout, stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                if is_json:
+                    stream.reconfigure(encoding="utf-8")
+                else:
+                    stream.reconfigure(errors="backslashreplace")
+
+    @property
+    def progress_stream(self) -> TextIO | None:
+        return self._stderr if self.shows_progress else None
+
+    def page(self, page: Page) -> None:
+        if self.is_coloured:
+            from amonsup.cli import terminal  # rich: a terminal is in no hurry
+
+            self._write(terminal.render(page, _width(self._stdout)))
+        else:
+            self._write(plain.render(page))
+
+    def text(self, text: str) -> None:
+        self._write(text)
+
+    def documents(self, *documents: Any) -> None:
+        """Each as one line of JSON; indented where a person looks at it."""
+        texts = []
+        for document in documents:
+            encoded = msgspec.json.encode(document)
+            texts.append(harmless_json(msgspec.json.format(encoded, indent=2 if _is_terminal(self._stdout) else -1)))
+        self._write("".join(f"{text}\n" for text in texts))
+
+    def error(self, error: CommandError) -> int:
+        """Show it; the exit status it gives. Never raises."""
+        if self.is_json and self.is_open:
+            try:
+                self.documents({"error": {"code": error.code, "text": _utf8(error.text)}})
+            except CommandError:
+                pass  # there is nowhere to say that it cannot be said
+            return error.status
+        lines = [*error.text.split("\n"), *(error.advice.split("\n") if error.advice else ())]
+        if self._stderr is not None:
+            try:
+                self._stderr.write("".join(f"{line}\n" for line in _prefixed(lines)))
+                self._stderr.flush()
+            except OSError:
+                self._stderr = _given_up(self._stderr)
+        return error.status
+
+    def _write(self, text: str) -> None:
+        if self._stdout is None or not self.is_open:
+            return
+        try:
+            self._stdout.write(text)
+            self._stdout.flush()
+        except OSError as wrong:
+            self._stdout, self.is_open = _given_up(self._stdout), False
+            if not isinstance(wrong, BrokenPipeError):
+                raise CommandError("output", f"cannot write the answer: {wrong.strerror}", FAILED) from None
+
+
+def _prefixed(lines: list[str]) -> list[str]:
+    return [f"{'amonsup: ' if index == 0 else '  '}{harmless(line)}" for index, line in enumerate(lines)]
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _given_up(stream: TextIO) -> None:
+    """What is still in its buffer goes nowhere, now and at the interpreter's end."""
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.dup2(null, stream.fileno())
+    finally:
+        os.close(null)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def _width(stream: TextIO | None) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns if stream is not None else 80
+    except (OSError, ValueError):
+        return 80
