@@ -1,9 +1,9 @@
 """The command line: argv -> what is asked for.
 
-A small reader of our own, because it stands on the way of every `amonsup status`: what a library brings costs more
-than the rest of the command. It follows getopt_long: `--name value`, `--name=value`, `-n5`, `-n 5`, flags in a row
-(`-fa`), `--` ends the options; options and words may be mixed. Which options a verb has is generated from its
-`arguments` record:
+A small reader of our own, because it stands on the way of every `amonsup status`: what a library brings
+costs more than the rest of the command. It follows getopt_long: `--name value`, `--name=value`, `-n5`, `-n
+5`, flags in a row (`-fa`), `--` ends the options; options and words may be mixed. Which options a verb has
+is generated from its `arguments` record:
 
     tuple[str, ...]              words, as many as there are
     str, required                one word
@@ -23,6 +23,7 @@ from msgspec import inspect
 
 from amonsup import verbs
 from amonsup.cli.errors import UsageError
+from amonsup.config.errors import nearest
 from amonsup.verbs.verb import Kind, Verb
 
 
@@ -68,9 +69,18 @@ class Invocation(msgspec.Struct):
 
 OWN = (
     Option("config", ("-c", "--config"), str, "the site's amonsup.yaml", "FILE", is_own=True),
-    Option("socket", ("--socket",), str, "the daemon's socket; amonsup.yaml is not read then", "PATH", is_own=True),
+    Option(
+        "socket",
+        ("--socket",),
+        str,
+        "the daemon's socket; amonsup.yaml is not read then",
+        "PATH",
+        is_own=True,
+    ),
     Option("json", ("--json",), bool, "one JSON document (with -f: one object a line)", is_own=True),
-    Option("timeout", ("--timeout",), float, "give up waiting after it, exit status 5", "SECONDS", is_own=True),
+    Option(
+        "timeout", ("--timeout",), float, "give up waiting after it, exit status 5", "SECONDS", is_own=True
+    ),
     Option("help", ("-h", "--help"), bool, "this page", is_own=True),
 )
 VERSION = Option("version", ("--version",), bool, "the client's version", is_own=True)
@@ -90,7 +100,9 @@ def grammar(verb: Verb) -> Grammar:
         metavar = extra.get("metavar", "")
         if isinstance(kind, inspect.VarTupleType):
             is_needed = "required" in extra
-            places.append(Place(field.name, metavar or "SERVICE...", help_text, is_many=True, is_required=is_needed))
+            places.append(
+                Place(field.name, metavar or "SERVICE...", help_text, is_many=True, is_required=is_needed)
+            )
         elif isinstance(kind, inspect.StrType) and (field.required or metavar.startswith("[")):
             name = metavar.strip("[]") or field.name.upper()
             places.append(Place(field.name, name, help_text, is_required=field.required))
@@ -98,7 +110,9 @@ def grammar(verb: Verb) -> Grammar:
             short = (f"-{extra['short']}",) if "short" in extra else ()
             spellings = (*short, "--" + field.name.replace("_", "-"))
             value_type = {inspect.BoolType: bool, inspect.IntType: int, inspect.StrType: str}[type(kind)]
-            options.append(Option(field.name, spellings, value_type, help_text, metavar or field.name.upper()))
+            options.append(
+                Option(field.name, spellings, value_type, help_text, metavar or field.name.upper())
+            )
     return Grammar(tuple(options), tuple(places))
 
 
@@ -157,7 +171,8 @@ def _option(word: str, rest: list[str], table: dict[str, Option], verb: Verb | N
     option = table.get(spelling)
     if option is None:
         near = _nearest(spelling, [each for each in table if each.startswith("--")]) if is_long else ""
-        raise UsageError(f"there is no option {spelling}{near}", verb)
+        where = "" if verb is not None else " before the verb"
+        raise UsageError(f"there is no option {spelling}{where}{near}", verb)
     if option.type is bool:
         if glue and (is_long or value.startswith("-")):
             raise UsageError(f"{spelling} takes no value", verb)
@@ -209,12 +224,10 @@ def _encodable(word: str, verb: Verb | None) -> str:
     try:
         word.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"{ascii(word)} is not UTF-8", verb) from None
+        raise UsageError(f"{word!a} is not UTF-8", verb) from None
     return word
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    import difflib  # only somebody who mistyped pays for it
-
-    found = difflib.get_close_matches(word[:60].lower(), known, n=1, cutoff=0.5)
-    return f"; did you mean '{found[0]}'?" if found else ""
+    found = nearest(word, known)
+    return f"; did you mean '{found}'?" if found else ""

@@ -1,4 +1,4 @@
-"""A verb that the daemon carries out: asked, waited for, shown. And `events -f`, which does not end by itself."""
+"""A verb that the daemon carries out: asked, waited for, shown; and `events -f`, which goes on for ever."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from amonsup.cli.conversation import Conversation
+from amonsup.cli.conversation import About, Conversation
 from amonsup.cli.errors import DONE, FAILED, INTERRUPTED, CommandError, ProtocolError
 from amonsup.cli.output import Output
 from amonsup.config.specs import Role
@@ -33,7 +33,9 @@ def new_request(verb: Verb, args: dict[str, Any]) -> Request:
     return Request(id=f"{verb.name}-{os.urandom(8).hex()}", verb=verb.name, args=args)
 
 
-def ask(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Output, *, is_waiting: bool) -> int:
+def ask(
+    verb: Verb, args: dict[str, Any], conversation: Conversation, output: Output, *, is_waiting: bool
+) -> int:
     """The exit status. Ctrl-C ends the waiting, not the operation."""
     request = new_request(verb, args)
     is_accepted = False
@@ -41,7 +43,9 @@ def ask(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Ou
         # A command that is carried out at once leaves no operation to attach to, so it must not be repeated.
         may_repeat = verb.kind is not Kind.READ or verb.role < Role.OPERATOR
         is_command = verb.kind is Kind.OPERATION
-        with closing(conversation.messages(request, is_command=is_command, may_repeat=may_repeat)) as messages:
+        with closing(
+            conversation.messages(request, is_command=is_command, may_repeat=may_repeat)
+        ) as messages:
             for message in messages:
                 if isinstance(message, Refused):
                     raise _refusal(message)
@@ -70,40 +74,49 @@ def ask(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Ou
 
 def follow(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Output) -> int:
     """Ends when nobody reads any more (or by Ctrl-C). No entry is shown twice, none is left out."""
-    given = args
     last_seq, last_at, instance = -1, "", ""
     while True:
-        for message in conversation.messages(new_request(verb, args), is_command=False):
-            if isinstance(message, Refused):
-                raise _refusal(message)
-            if isinstance(message, Answer):
-                if instance not in ("", conversation.instance):
-                    # Its numbers began anew: what we have not seen is found by time.
-                    instance, last_seq, args = conversation.instance, -1, _continued(given, -1, last_at)
-                    break
-                instance = conversation.instance
-                last_at = last_at or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-                raws = _parsed(message.result, _RawEvents, conversation.path).events
-            elif isinstance(message, EventLine):
-                raws = (message.event,)
-            else:
-                continue
-            entries = [(raw, _parsed(raw, Happening, conversation.path)) for raw in raws]
-            entries = [(raw, entry) for raw, entry in entries if entry.seq > last_seq]
-            if entries:
-                last_seq, last_at = entries[-1][1].seq, entries[-1][1].at
-                if output.is_json:
-                    output.documents(*(raw for raw, _ in entries))
-                else:
-                    output.page(verb.page(EventsResult(tuple(entry for _, entry in entries))))
+        with closing(conversation.messages(new_request(verb, args), is_command=False)) as messages:
+            for message in messages:
+                if isinstance(message, Refused):
+                    raise _refusal(message)
+                if isinstance(message, Answer):
+                    if instance not in ("", conversation.instance):
+                        last_seq = -1  # another daemon: its numbers began anew, so we go on by time
+                        break
+                    instance = conversation.instance
+                    last_at = last_at or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                entries = _entries(message, last_seq, conversation.path)
+                if entries:
+                    last_seq, last_at = entries[-1][1].seq, entries[-1][1].at
+                    _show_entries(verb, entries, output)
                 if not output.is_open:
                     return DONE
-        else:
-            args = _continued(given, last_seq, last_at)
+        instance = conversation.instance
+        args = _continued(args, last_seq, last_at)
+        conversation.rest()
+
+
+def _entries(message: About, last_seq: int, path: str) -> list[tuple[msgspec.Raw, Happening]]:
+    """What is new in a message, as it came and as we understand it."""
+    raws: tuple[msgspec.Raw, ...] = ()
+    if isinstance(message, Answer):
+        raws = _parsed(message.result, _RawEvents, path).events
+    elif isinstance(message, EventLine):
+        raws = (message.event,)
+    entries = [(raw, _parsed(raw, Happening, path)) for raw in raws]
+    return [(raw, entry) for raw, entry in entries if entry.seq > last_seq]
+
+
+def _show_entries(verb: Verb, entries: list[tuple[msgspec.Raw, Happening]], output: Output) -> None:
+    if output.is_json:
+        output.lines(raw for raw, _ in entries)
+    else:
+        output.page(verb.page(EventsResult(tuple(entry for _, entry in entries))))
 
 
 def _continued(given: dict[str, Any], last_seq: int, last_at: str) -> dict[str, Any]:
-    """The request for what comes after the last entry seen; if there was none, for what came since we began."""
+    """The request for what comes after the last entry seen; if there was none, by time."""
     args = {key: value for key, value in given.items() if key in ("services", "follow")}
     return args | ({"after": last_seq} if last_seq >= 0 else {"since": last_at})
 
@@ -138,14 +151,14 @@ def _show(verb: Verb, result: Any, raw: msgspec.Raw, output: Output) -> None:
     if not output.is_json:
         output.page(verb.page(result))
     elif verb.name in _LISTED:
-        output.documents(msgspec.json.decode(raw)[_LISTED[verb.name]])
+        output.document(msgspec.json.decode(raw)[_LISTED[verb.name]])
     else:
-        output.documents(raw)
+        output.document(raw)
 
 
 def _show_accepted(message: Accepted, output: Output) -> int:
     if output.is_json:
-        output.documents({"accepted": {"id": message.id, "targets": message.targets}})
+        output.document({"accepted": {"id": message.id, "targets": message.targets}})
     else:
         from amonsup.verbs.page import line
 

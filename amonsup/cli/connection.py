@@ -1,12 +1,13 @@
 """One connection to the supervisor's socket: bytes out, whole lines in.
 
-Nothing here knows what a message means. A line is bounded, because what stands at the other end of a path given on
-a command line may be anything.
+Nothing here knows what a message means. A line is bounded, because what stands at the other end of a path
+given on a command line may be anything.
 """
 
 from __future__ import annotations
 
 import socket
+import time
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes of one line: some thousand services at their most talkative are a tenth of it."""
@@ -35,7 +36,7 @@ class Connection:
             raise
 
     def send(self, line: bytes, timeout_s: float) -> None:
-        """A peer that is gone is no error here: what it said before is still to be read, then the end is seen."""
+        """A peer that is gone is no error here: what it said before is still to be read, then its end."""
         self._socket.settimeout(_limit(timeout_s))
         try:
             self._socket.sendall(line)
@@ -44,11 +45,12 @@ class Connection:
 
     def receive(self, timeout_s: float) -> bytes | None:
         """The next line without its newline; None: the connection has ended (a last half line is dropped)."""
-        self._socket.settimeout(_limit(timeout_s))
+        until = time.monotonic() + timeout_s  # a peer that sends byte by byte gets no more time than others
         while (end := self._buffer.find(b"\n", self._searched)) < 0:
             self._searched = len(self._buffer)
             if self._searched > MAX_ANSWER:
                 raise LineTooLongError
+            self._socket.settimeout(_limit(until - time.monotonic()))
             try:
                 chunk = self._socket.recv(_CHUNK)
             except ConnectionError:

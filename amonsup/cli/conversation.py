@@ -3,13 +3,13 @@
 The rules:
 
 - Nobody there at the first attempt: that is said at once.
-- Somebody was there once, and the connection ends before the answer: we are in the gap between a supervisor and its
-  successor. The same request, under the same id, is sent again; the successor attaches it to the operation that is
-  already on record, so nothing is done twice.
-- In the gap the guardian holds the socket, so connecting works and just takes until somebody accepts. A socket that
-  refuses for GONE_AFTER_S means that the daemon is gone for good.
-- A greeting with another `instance` than before comes from a daemon that knows nothing of our operation: a command is
-  not repeated to it, because by then it may be the wrong thing to do (a second shutdown).
+- Somebody was there once, and the connection ends before the answer: we are in the gap between a supervisor
+  and its successor. The same request, under the same id, is sent again; the successor attaches it to the
+  operation that is already on record, so nothing is done twice.
+- In the gap the guardian holds the socket, so connecting works and just takes until somebody accepts. A
+  socket that refuses for GONE_AFTER_S means that the daemon is gone for good.
+- A greeting with another `instance` than before comes from a daemon that knows nothing of our operation: a
+  command is not repeated to it, because by then it may be the wrong thing to do (a second shutdown).
 - An answer ends the asking; a connection that ends after it is the end, not a gap.
 
 The clock, the pause and the connection are parameters, so tests need neither time nor sockets.
@@ -18,12 +18,12 @@ The clock, the pause and the connection are parameters, so tests need neither ti
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Protocol
 
 from amonsup.cli.connection import MAX_ANSWER, Connection, LineTooLongError
-from amonsup.cli.errors import NO_ANSWER, NO_DAEMON, REFUSED, WRONG_USE, CommandError, ProtocolError
+from amonsup.cli.errors import FAILED, NO_ANSWER, NO_DAEMON, REFUSED, WRONG_USE, CommandError, ProtocolError
 from amonsup.cli.progress import NEVER, Progress
 from amonsup.wire.codec import LineError, decode_answer, encode
 from amonsup.wire.messages import (
@@ -78,7 +78,9 @@ class Conversation:
         self._was_there = False
         self._next_pause_s = FIRST_PAUSE_S
 
-    def messages(self, request: Request, *, is_command: bool, may_repeat: bool = True) -> Iterator[About]:
+    def messages(
+        self, request: Request, *, is_command: bool, may_repeat: bool = True
+    ) -> Generator[About, None, None]:
         """What is said about `request`, over as many connections as it takes; ends with the connection.
 
         `is_command`: it changes something, so only the same daemon may be asked again. `may_repeat`: the id
@@ -86,7 +88,8 @@ class Conversation:
         """
         line = encode(request)
         if len(line) > MAX_LINE:
-            raise CommandError("usage", f"a request of {len(line)} bytes; at most {MAX_LINE} are allowed", WRONG_USE)
+            text = f"a request of {len(line)} bytes; at most {MAX_LINE} are allowed"
+            raise CommandError("usage", text, WRONG_USE)
         self._deadline = self._clock() + self._timeout_s
         is_answered = False
         while True:
@@ -106,14 +109,15 @@ class Conversation:
                             is_answered = True
                             if isinstance(message, Answer):
                                 self._deadline = NEVER  # what follows an answer comes when it comes
+                        else:
+                            self._next_pause_s = FIRST_PAUSE_S  # it gets somewhere
                         yield message
             if is_answered:
                 return
             if not may_repeat:
-                text = f"amonsupd went away before it answered; whether '{request.verb}' was carried out is not known"
-                raise CommandError("unknown-outcome", text, 1, "amonsup events shows what happened")
+                raise self._unknown(request.verb)
             self.progress.wait_for(())
-            self._rest()
+            self.rest()
 
     def wait_until_gone(self) -> None:
         """After a shutdown: until nobody answers on the socket, or somebody else does."""
@@ -122,11 +126,17 @@ class Conversation:
                 with closing(self._connect(self.path)) as connection:
                     if self._greeting(connection):
                         return
-            except (FileNotFoundError, ConnectionRefusedError):
-                return
             except (BlockingIOError, TimeoutError, InterruptedError):
                 pass  # the backlog is full: somebody holds it still
-            self._rest()
+            except OSError:
+                return
+            self.rest()
+
+    def rest(self) -> None:
+        """Before asking again: longer each time that nothing came of it; never beyond the deadline."""
+        self._pause(min(self._next_pause_s, self._left()))
+        self._next_pause_s = min(self._next_pause_s * 2, LONGEST_PAUSE_S)
+        self.progress.tick()
 
     def _concerns(self, message: About, request: Request) -> bool:
         # A supervisor that could not read a request has no id to answer to.
@@ -150,11 +160,13 @@ class Conversation:
                 text = f"{self.path}: {wrong.strerror}: this user may not talk to amonsupd"
                 raise CommandError("forbidden", text, REFUSED) from None
             except OSError as wrong:
-                raise CommandError("no-daemon", f"{self.path}: {wrong.strerror or wrong}", NO_DAEMON) from None
+                raise CommandError(
+                    "no-daemon", f"{self.path}: {wrong.strerror or wrong}", NO_DAEMON
+                ) from None
             else:
                 self._was_there = True
                 return connection
-            self._rest()
+            self.rest()
 
     def _greeting(self, connection: Line) -> bool:
         """Whether there was one before the end; takes over the instance."""
@@ -162,13 +174,12 @@ class Conversation:
         if hello is None:
             return False
         if not isinstance(hello, Hello):
-            raise ProtocolError(self.path, f"it begins with '{type(hello).__name__.lower()}' instead of 'hello'")
+            raise ProtocolError(self.path, "it does not begin with a greeting")
         oldest, newest = hello.protocol
         if not oldest <= PROTOCOL <= newest:
             spoken = f"amonsupd {hello.version} speaks protocol {oldest} to {newest}, this amonsup {PROTOCOL}"
-            raise CommandError("protocol", spoken, 1, "install the same version of both")
+            raise CommandError("protocol", spoken, FAILED, "install the same version of both")
         self.instance = hello.instance
-        self._next_pause_s = FIRST_PAUSE_S
         return True
 
     def _send(self, connection: Line, line: bytes) -> None:
@@ -193,12 +204,6 @@ class Conversation:
             except LineError as wrong:
                 raise ProtocolError(self.path, str(wrong)) from None
 
-    def _rest(self) -> None:
-        """A little longer each time; never beyond the deadline."""
-        self._pause(min(self._next_pause_s, self._left()))
-        self._next_pause_s = min(self._next_pause_s * 2, LONGEST_PAUSE_S)
-        self.progress.tick()
-
     def _left(self) -> float:
         left_s = self._deadline - self._clock()
         if left_s <= 0:
@@ -211,13 +216,19 @@ class Conversation:
     def _nobody(self, wrong: OSError) -> CommandError:
         is_missing = isinstance(wrong, FileNotFoundError)
         why = "there is no such socket" if is_missing else "nobody listens on it: it was left behind"
-        advice = "start it (amonsupd -c FILE, or systemctl start amonsup), or name its socket or site: --socket, -c"
+        advice = (
+            "start it (amonsupd -c FILE, systemctl start amonsup), or say where it is: -c FILE, --socket PATH"
+        )
         return CommandError("no-daemon", f"no amonsupd at {self.path} ({why})", NO_DAEMON, advice)
 
     def _gone(self) -> CommandError:
         text = f"amonsupd at {self.path} went away before it answered, and nobody took its place"
         return CommandError("no-daemon", text, NO_DAEMON)
 
+    def _unknown(self, verb: str) -> CommandError:
+        text = f"amonsupd went away before it answered; whether '{verb}' was carried out is not known"
+        return CommandError("unknown-outcome", text, FAILED, "amonsup events shows what happened")
+
     def _forgotten(self, verb: str) -> CommandError:
-        text = f"amonsupd was started anew meanwhile and knows nothing of this '{verb}', which is not repeated"
-        return CommandError("unknown-outcome", text, 1, "amonsup status shows how things are")
+        text = f"amonsupd was started anew meanwhile and knows nothing of this '{verb}': not repeated"
+        return CommandError("unknown-outcome", text, FAILED, "amonsup status shows how things are")

@@ -1,7 +1,7 @@
 """How a command can end badly, and which exit status that gives (interface.md, 'Exit status').
 
-Everything that is known to go wrong becomes a `CommandError` where it is noticed, with the words a person needs;
-main.py is the only place that shows one.
+Everything that is known to go wrong becomes a `CommandError` where it is noticed, with the words a person
+needs; main.py is the only place that shows one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """The command ends here. `code` is for programs, `text` says what is wrong, `advice` what to do about it."""
+    """The command ends here. `code` is for programs, `text` says what is wrong, `advice` what to do."""
 
     def __init__(self, code: str, text: str, status: int, advice: str = "") -> None:
         super().__init__(text)

@@ -28,7 +28,7 @@ def run(verb: Verb, args: dict[str, Any], config: str, environ: Mapping[str, str
 
     schema = json_schema()
     if output.is_json:
-        output.documents(schema)
+        output.document(schema)
     else:
         output.page(verb.page(schema))
     return DONE
@@ -36,9 +36,12 @@ def run(verb: Verb, args: dict[str, Any], config: str, environ: Mapping[str, str
 
 def _check(verb: Verb, path: str, config: str, environ: Mapping[str, str], output: Output) -> int:
     """By the eyes of the daemon: root's own if root asks, else of whoever owns the file."""
-    from amonsup.config.load import check_file, load
+    from amonsup.config.errors import ConfigError
+    from amonsup.config.load import Checked, check_file, load
+    from amonsup.config.specs import Loaded
     from amonsup.verbs.check import CheckResult
 
+    found: Checked | Loaded | list[ConfigError]
     if path:
         found = check_file(path, environ=environ, euid=_daemon(path))
     else:
@@ -47,12 +50,22 @@ def _check(verb: Verb, path: str, config: str, environ: Mapping[str, str], outpu
     if isinstance(found, list):
         result = CheckResult(ok=False, errors=tuple(found))
     else:
-        result = CheckResult(ok=True, warnings=found.warnings, services=len(found.fleet.services))
+        files = _count(found.site.conf_d if isinstance(found, Loaded) else path)
+        result = CheckResult(
+            ok=True, warnings=found.warnings, services=len(found.fleet.services), files=files
+        )
     if output.is_json:
-        output.documents(result)
+        output.document(result)
     else:
         output.page(verb.page(result))
     return DONE if result.ok else WRONG_USE
+
+
+def _count(path: str) -> int:
+    """How many files were read."""
+    from amonsup.config.files import is_conf_name
+
+    return sum(is_conf_name(name) for name in os.listdir(path)) if os.path.isdir(path) else 1
 
 
 def _config_file(config: str, environ: Mapping[str, str]) -> str:

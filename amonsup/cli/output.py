@@ -1,14 +1,14 @@
 """Where words go: pages and documents to stdout, errors to stderr (with --json as a document to stdout).
 
-A reader that has gone (`| head`) is no error: nothing more is shown and the exit status stays what it was. After any
-failed write the stream is given up, so that the interpreter does not try again at its end.
+A reader that has gone (`| head`) is no error: nothing more is shown and the exit status stays what it was.
+After any failed write the stream is given up, so that the interpreter does not try again at its end.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 import msgspec
@@ -53,19 +53,22 @@ class Output:
     def text(self, text: str) -> None:
         self._write(text)
 
-    def documents(self, *documents: Any) -> None:
-        """Each as one line of JSON; indented where a person looks at it."""
-        texts = []
-        for document in documents:
-            encoded = msgspec.json.encode(document)
-            texts.append(harmless_json(msgspec.json.format(encoded, indent=2 if _is_terminal(self._stdout) else -1)))
-        self._write("".join(f"{text}\n" for text in texts))
+    def document(self, document: Any) -> None:
+        """One JSON document on one line; indented where a person looks at it."""
+        encoded = msgspec.json.encode(document)
+        if _is_terminal(self._stdout):
+            encoded = msgspec.json.format(encoded, indent=2)
+        self._write(f"{harmless_json(encoded)}\n")
+
+    def lines(self, documents: Iterable[Any]) -> None:
+        """One JSON document a line."""
+        self._write("".join(f"{harmless_json(msgspec.json.encode(each))}\n" for each in documents))
 
     def error(self, error: CommandError) -> int:
         """Show it; the exit status it gives. Never raises."""
         if self.is_json and self.is_open:
             try:
-                self.documents({"error": {"code": error.code, "text": _utf8(error.text)}})
+                self.document({"error": {"code": error.code, "text": _utf8(error.text)}})
             except CommandError:
                 pass  # there is nowhere to say that it cannot be said
             return error.status
@@ -75,7 +78,8 @@ class Output:
                 self._stderr.write("".join(f"{line}\n" for line in _prefixed(lines)))
                 self._stderr.flush()
             except OSError:
-                self._stderr = _given_up(self._stderr)
+                _give_up(self._stderr)
+                self._stderr = None
         return error.status
 
     def _write(self, text: str) -> None:
@@ -85,7 +89,8 @@ class Output:
             self._stdout.write(text)
             self._stdout.flush()
         except OSError as wrong:
-            self._stdout, self.is_open = _given_up(self._stdout), False
+            _give_up(self._stdout)
+            self.is_open = False
             if not isinstance(wrong, BrokenPipeError):
                 raise CommandError("output", f"cannot write the answer: {wrong.strerror}", FAILED) from None
 
@@ -98,7 +103,7 @@ def _utf8(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _given_up(stream: TextIO) -> None:
+def _give_up(stream: TextIO) -> None:
     """What is still in its buffer goes nowhere, now and at the interpreter's end."""
     null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     try:
@@ -113,6 +118,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def _width(stream: TextIO | None) -> int:
     try:
-        return os.get_terminal_size(stream.fileno()).columns if stream is not None else 80
+        columns = os.get_terminal_size(stream.fileno()).columns if stream is not None else 0
     except (OSError, ValueError):
-        return 80
+        columns = 0
+    return columns or 80  # 0: a terminal that was never told

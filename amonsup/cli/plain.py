@@ -1,7 +1,7 @@
 """A page as plain text: for pipes, files, dumb terminals and people who want no colours.
 
-Columns are as wide as what stands in them, two spaces apart; nothing is cut off, and no line ends in a space, so
-that `cut`, `awk` and `diff` have an easy life.
+Columns are as wide as what stands in them, two spaces apart; nothing is cut off, and no line ends in a
+space, so that `cut`, `awk` and `diff` have an easy life.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a person at a terminal sees while an operation takes its time: one line on stderr, with the time elapsed.
+"""What a person at a terminal sees while an operation takes its time: one line on stderr.
 
-It appears only after a second, and is gone again before anything else is shown. Where there is no terminal there is
-no line, and nobody wakes up for it.
+It holds the targets and the time elapsed, appears only after a second, and is gone again before anything
+else is shown. Where there is no terminal there is no line, and nobody wakes up for it.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Progress:
 
 def _width(stream: TextIO) -> int:
     try:
-        return max(os.get_terminal_size(stream.fileno()).columns, 40)
+        columns = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):
-        return 80
+        columns = 0
+    return max(columns or 80, 40)

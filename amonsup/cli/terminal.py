@@ -1,7 +1,7 @@
 """A page for a terminal: colours for the tones, tables that fit the width.
 
-Only the last column wraps; the others keep to one line and are cut only if the terminal is too narrow even so. Lines
-of text are left to the terminal, so that they can be copied as one.
+Only the last column wraps; the others keep to one line and are cut only if the terminal is too narrow even
+so. Lines of text are left to the terminal, so that they can be copied as one.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
+from amonsup.config.errors import ConfigError
 from amonsup.config.specs import Role
-from amonsup.verbs.page import Page, line
+from amonsup.verbs.page import Cell, Page, Tone, line
 from amonsup.verbs.verb import Kind, Verb, describe
 
 
@@ -15,8 +16,24 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: Annotated[str, describe("a conf.d file or directory; default: all of the site", metavar="[PATH]")] = ""
 
 
-def page(result: Any) -> Page:
-    return [line(str(result))]
+class CheckResult(msgspec.Struct, frozen=True):
+    """The answer, and its --json. services and files are counted only if all is well."""
+
+    ok: bool
+    errors: tuple[ConfigError, ...] = ()
+    warnings: tuple[str, ...] = ()
+    services: int = 0
+    files: int = 0
+
+
+def page(result: CheckResult) -> Page:
+    blocks: Page = [line(Cell(error.render(), Tone.BAD)) for error in result.errors]
+    blocks += [line(Cell("warning: ", Tone.BUSY), warning) for warning in result.warnings]
+    if result.ok:
+        services = f"{result.services} service{'' if result.services == 1 else 's'}"
+        files = f"{result.files} file{'' if result.files == 1 else 's'}"
+        blocks.append(line(Cell("ok", Tone.GOOD), f": {services} in {files}"))
+    return blocks
 
 
 VERB = Verb(
@@ -26,6 +43,6 @@ VERB = Verb(
     summary="Check amonsup.yaml and conf.d: every error with file:line:column and what is allowed.",
     details="Needs no daemon. Exit status 0: valid; 2: not.",
     arguments=Arguments,
-    answer=dict,
+    answer=CheckResult,
     page=page,
 )

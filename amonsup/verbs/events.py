@@ -17,6 +17,7 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     follow: Annotated[bool, describe("go on with what happens from now on", short="f")] = False
     since: Annotated[str, describe("RFC 3339 time, or how long ago: 10m, 2h, 1d", metavar="T")] = ""
     lines: Annotated[int, describe("at most the last N", metavar="N", short="n")] = 100
+    after: Annotated[int, describe("all entries after this sequence number, only these", metavar="SEQ")] = -1
 
 
 _TONES = {

@@ -16,7 +16,8 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def page(result: Any) -> Page:
-    return [line(msgspec.json.format(msgspec.json.encode(result), indent=2).decode())]
+    text = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
+    return [line(each) for each in text.splitlines()]
 
 
 VERB = Verb(
