@@ -139,8 +139,8 @@ class Conversation:
         self.progress.tick()
 
     def _concerns(self, message: About, request: Request) -> bool:
-        # A supervisor that could not read a request has no id to answer to.
-        return message.id == request.id or (isinstance(message, Refused) and not message.id)
+        # A supervisor that could not read a request has no id to answer to: it says '-'.
+        return message.id == request.id or (isinstance(message, Refused) and message.id in ("", "-"))
 
     def _connected(self) -> Line:
         refused_since: float | None = None

@@ -1,7 +1,7 @@
 """How a command can end badly, and which exit status that gives (interface.md, 'Exit status').
 
 Everything that is known to go wrong becomes a `CommandError` where it is noticed, with the words a person
-needs; main.py is the only place that shows one.
+needs; command.py is the only place that shows one.
 """
 
 from __future__ import annotations

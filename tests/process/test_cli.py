@@ -271,11 +271,12 @@ def test_a_refusal_as_json(amonsup: Start, supervisor: Supervisor) -> None:
     assert client.document() == (4, {"error": {"code": "forbidden", "text": "no"}})
 
 
-def test_a_refusal_without_an_id_is_ours(amonsup: Start, supervisor: Supervisor) -> None:
+@pytest.mark.parametrize("nobody", ["", "-"])
+def test_a_refusal_without_an_id_is_ours(amonsup: Start, supervisor: Supervisor, nobody: str) -> None:
     client = amonsup("start", "ce")
     peer = supervisor.accept()
     peer.greeted_request()
-    peer.say("refused", id="", code="bad-request", text="what?")
+    peer.say("refused", id=nobody, code="bad-request", text="what?")
     assert client.end()[0] == 2
 
 

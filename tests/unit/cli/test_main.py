@@ -7,6 +7,7 @@ import json
 import pytest
 
 from amonsup import __version__, verbs
+from amonsup.cli import command
 from amonsup.cli import main as entry
 
 
@@ -63,7 +64,7 @@ def test_the_unexpected_is_one_line_and_a_traceback_only_on_demand(
     def burst(*_: object) -> int:
         raise ZeroDivisionError("oh\x1b[2J")
 
-    monkeypatch.setattr(entry, "_command", burst)
+    monkeypatch.setattr(command, "_command", burst)
     monkeypatch.setenv("AMONSUP_DEBUG", "1" if is_asked_for else "")
     assert entry.main(["status"]) == 1
     shown = capsys.readouterr().err
@@ -75,5 +76,5 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     def burst(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(entry, "_command", burst)
+    monkeypatch.setattr(command, "_command", burst)
     assert entry.main(["status"]) == 130
