@@ -4,14 +4,16 @@
 
 Measured is the call, in milliseconds: until the child's program has been exec'ed, without reaping it. The
 floor is posix_spawn(3) by ctypes. Each birth comes 60 ms after the one before, since moving a process between
-cgroups is cheap in a burst and dear in real life (facts.md, 'Spawning'); the ways take turns, so that a busy
-machine is busy for all of them. 'Everything' is user, groups, a limit, no_new_privileges and a cgroup of v2.
+cgroups is cheap in a burst and dear in real life (facts.md, 'Spawning'). One way after the other, not in
+turns: a migration between cgroups slows the forks after it, whoever's they are. 'Everything' is user, groups,
+a limit, no_new_privileges and a cgroup of v2.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import statistics
 import sys
 import time
@@ -62,18 +64,15 @@ def new_cgroup() -> Path | None:
     return None
 
 
-def measure(ways: dict[str, Callable[[], int]]) -> dict[str, list[float]]:
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(ROUNDS + 2):
-        for name, bear in ways.items():
-            time.sleep(GAP_S)
-            start = time.perf_counter()
-            pid = bear()
-            took_ms = (time.perf_counter() - start) * 1000
-            os.waitpid(pid, 0)
-            if number >= 2:  # the first ones warm the caches
-                times[name].append(took_ms)
-    return times
+def measure(bear: Callable[[], int]) -> list[float]:
+    times = []
+    for _ in range(ROUNDS + 2):
+        time.sleep(GAP_S)
+        start = time.perf_counter()
+        pid = bear()
+        times.append((time.perf_counter() - start) * 1000)
+        os.waitpid(pid, 0)
+    return times[2:]  # the first ones warm the caches
 
 
 def main() -> None:
@@ -98,7 +97,16 @@ def main() -> None:
             ways |= {f"{kind}: everything": way(kind, everything) for kind in sorted(spawner.IMPLEMENTATIONS)}
         else:
             print("no root or no cgroup v2: without the births with everything")
-        times = measure(ways)
+        times = {name: measure(bear) for name, bear in ways.items()}
+        if cgroup is not None and "c" in spawner.IMPLEMENTATIONS:
+            # What the kernel keeps for a cgroup with somebody in it, it makes anew for an empty one.
+            sleeper = msgspec.structs.replace(everything, argv=("/bin/sleep", "600"))
+            other = way("c", sleeper)()
+            try:
+                times["c: cgroup not empty"] = measure(ways["c: everything"])
+            finally:
+                os.kill(other, signal.SIGKILL)
+                os.waitpid(other, 0)
     finally:
         if cgroup is not None:
             cgroup.rmdir()
