@@ -52,6 +52,9 @@ WATCH_ONLY_S = 30.0
 DISK_RETRY_S = 5.0
 
 
+ACTING = (fx.Spawn, fx.SignalMain, fx.KillAll, fx.Forget, fx.Finished, fx.FleetDown)
+
+
 class Supervisor:
     """Everything of one site. Also the desk that handlers work at."""
 
@@ -114,6 +117,8 @@ class Supervisor:
         self.store.deliver_pending()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(50_000, 20, 100)  # little is made per event, and almost nothing of it in cycles
+        gc.enable()
         self.loop.run()
         return 0
 
@@ -274,14 +279,20 @@ class Supervisor:
                 self._run(fleet, fleet.handle((event,), self.now()))
         finally:
             self._is_pumping = False
+        self._record()
         self._settle_accounts()
 
     def _fleet_of(self, name: str) -> Fleet:
         return self.household if name in self.household.specs else self.fleet
 
     def _run(self, fleet: Fleet, effects: list[fx.AnyEffect]) -> None:
-        """Record, then act. Events that acting causes are handled before whatever else is queued."""
-        self._record()
+        """Record, then act. Events that acting causes are handled before whatever else is queued.
+
+        What may be done twice without harm (a sweep, a timer) need not be on record first; that is written at the
+        latest when the queue is empty.
+        """
+        if any(isinstance(effect, ACTING) for effect in effects):
+            self._record()
         waiting, self._queue = self._queue, deque()
         was_pumping, self._is_pumping = self._is_pumping, True
         for effect in effects:

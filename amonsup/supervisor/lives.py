@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import signal as signals
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -37,6 +37,12 @@ TRANSIENT_STAGES = {"clone", "descriptors"}
 INHERITED = ("PATH", "LANG", "TZ")
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+READY_AFTER_S = 0.5
+"""How long after a start its successor is made ready: not while a whole site comes up."""
+
+READY_PER_TURN = 20
+READY_PAUSE_S = 0.02
+
 Extra = Callable[[], tuple[tuple[int, int], ...]]
 
 
@@ -48,6 +54,19 @@ class Surroundings(msgspec.Struct, frozen=True):
     nofile: tuple[int, int]
     oom_score_adj: int | None
     base_environment: tuple[tuple[str, str], ...]
+
+
+class Next(msgspec.Struct, frozen=True):
+    """A life that could be born at once. `temporary` are descriptors to be closed after the birth, or without it."""
+
+    spec: ServiceSpec
+    generation: int
+    readied: spawn.Readied
+    temporary: tuple[int, ...]
+    accounts_stamp: tuple[int, ...]
+
+    def close(self) -> None:
+        _close(self.temporary)
 
 
 class Lives:
@@ -74,10 +93,15 @@ class Lives:
         self._note = note
         self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._sweeps: dict[str, Sweep] = {}
+        self._clean: set[str] = set()
+        self._readied: dict[str, Next] = {}
+        self._to_ready: dict[str, tuple[ServiceSpec, int]] = {}
         self._notify: dict[str, readiness.NotifySocket] = {}
         self._generations: dict[str, int] = {}
         self._oom_kills: dict[str, int] = {}
         self._own_account = accounts.own()
+        # Each costs us two descriptors and the guardian one; most must stay free for clients and lives.
+        self._most_readied = surroundings.nofile[1] // 16
         self.extras: dict[str, Extra] = {}  # descriptors that one of our own processes is born with
 
     # -- orders --
@@ -85,12 +109,15 @@ class Lives:
     def spawn(self, spec: ServiceSpec, generation: int) -> None:
         """Make a life, as soon as nothing of an earlier one is left: usually at once."""
         name = spec.name
-        if not self.scopes.members(name, thorough=False):
+        if name in self._clean:
+            self._clean.discard(name)
             self._spawn_clean(spec, generation, ())
-            return
-        self._sweep(
-            name, 0, thorough=True, on_clean=lambda strays: self._spawn_clean(spec, generation, strays)
-        )
+        elif not self.scopes.members(name, thorough=False):
+            self._spawn_clean(spec, generation, ())
+        else:
+            self._sweep(
+                name, 0, thorough=True, on_clean=lambda strays: self._spawn_clean(spec, generation, strays)
+            )
 
     def signal(self, state: ServiceState, signum: int) -> bool:
         return self._watch.signal(state.pid, state.start_ticks, signum)
@@ -109,9 +136,15 @@ class Lives:
 
         def clean(strays: tuple[Stray, ...]) -> None:
             self._sweeps.pop(spec.name, None)
-            self._outputs.over(spec.name, generation)
+            self._loop.call_soon(lambda: self._outputs.over(spec.name, generation))
+            # A start that follows at once need not look again; by the next turn anything may have happened.
+            self._clean.add(spec.name)
+            self._loop.call_soon(lambda: self._clean.discard(spec.name))
             self._post(ev.Swept(name=spec.name, generation=generation, strays=strays))
 
+        if not signum and spec.name not in self._sweeps and not self.scopes.members(spec.name, thorough=False):
+            clean(())
+            return
         running = self._sweeps.get(spec.name)
         if running is not None:
             running.on_clean = clean
@@ -122,6 +155,8 @@ class Lives:
 
     def forget(self, name: str) -> None:
         """The service is no longer configured."""
+        self._to_ready.pop(name, None)
+        self._drop_readied(name)
         self._close_notify(name)
         self._store.drop(f"notify:{name}")
         self.scopes.remove(name)
@@ -193,19 +228,13 @@ class Lives:
             self._post(failure)
 
     def _try_spawn(self, spec: ServiceSpec, generation: int) -> ev.SpawnFailed | None:
-        account = self._account(spec)
-        extra = self.extras[spec.name]() if spec.name in self.extras else ()
-        temporary = [ours for ours, _ in extra]
+        coming = self._take_readied(spec, generation) or self._ready(spec, generation)
+        if spec.type is ServiceType.NOTIFY:
+            self._notify[spec.name].drain()
         try:
-            output = self._output(spec, generation, account)
-            notify = self._notify_path(spec, account)
-            holding = self.scopes.holding(spec.name)
-            if holding.cgroup_fd >= 0:
-                temporary.append(holding.cgroup_fd)
-            born = spawn.spawn(self._birth(spec, generation, account, output, notify, extra, holding))
+            born = spawn.spawn_readied(coming.readied)
         finally:
-            for fd in temporary:
-                os.close(fd)
+            coming.close()
         if isinstance(born, spawn.SpawnFailure):
             is_transient = born.errno in TRANSIENT and born.stage in TRANSIENT_STAGES
             return ev.SpawnFailed(
@@ -217,7 +246,67 @@ class Lives:
             born.pid, born.pidfd, ticks, lambda e: self._report_end(spec.name, generation, born.pid, now, e)
         )
         self._post(self._spawned(spec, generation, born.pid, ticks))
+        self._loop.call_soon(lambda: self._after_birth(spec, generation))
         return None
+
+    def _after_birth(self, spec: ServiceSpec, generation: int) -> None:
+        """What can wait until the child runs: tell the logger, and get ready for the life after this one."""
+        self._outputs.begun(spec.name, generation)
+        if spec.name in self.extras:
+            return
+        if not self._to_ready:
+            self._loop.call_at(self._loop.now() + READY_AFTER_S, self._ready_some)
+        self._to_ready[spec.name] = spec, generation + 1
+
+    # -- getting ready for a crash --
+
+    def _ready(self, spec: ServiceSpec, generation: int) -> Next:
+        """Everything a life needs before its process is made. Raises OSError, LookupError."""
+        account = self._account(spec)
+        temporary = []
+        try:
+            extra = self.extras[spec.name]() if spec.name in self.extras else ()
+            temporary += [ours for ours, _ in extra]
+            output = self._output(spec, generation, account)
+            notify = self._notify_path(spec, account)
+            holding = self.scopes.holding(spec.name)
+            if holding.cgroup_fd >= 0:
+                temporary.append(holding.cgroup_fd)
+            readied = spawn.ready(self._birth(spec, generation, account, output, notify, extra, holding))
+        except BaseException:
+            _close(temporary)
+            raise
+        return Next(spec, generation, readied, tuple(temporary), accounts.stamp())
+
+    def _ready_some(self) -> None:
+        """In a quiet moment: a crash must not wait for a FIFO, a cgroup and a look into /etc/passwd."""
+        for name in list(self._to_ready)[:READY_PER_TURN]:
+            spec, generation = self._to_ready.pop(name)
+            if self._generations.get(name) != generation - 1 or len(self._readied) >= self._most_readied:
+                continue
+            self._drop_readied(name)
+            try:
+                self._readied[name] = self._ready(spec, generation)
+            except (OSError, LookupError):
+                continue  # it will be tried, and said, when it is needed
+        if self._to_ready:
+            self._loop.call_at(self._loop.now() + READY_PAUSE_S, self._ready_some)
+
+    def _take_readied(self, spec: ServiceSpec, generation: int) -> Next | None:
+        coming = self._readied.pop(spec.name, None)
+        if coming is None:
+            return None
+        if coming.spec is spec and coming.generation == generation and coming.accounts_stamp == accounts.stamp():
+            return coming
+        coming.close()
+        self._outputs.over(spec.name, coming.generation)
+        return None
+
+    def _drop_readied(self, name: str) -> None:
+        coming = self._readied.pop(name, None)
+        if coming is not None:
+            coming.close()
+            self._outputs.over(name, coming.generation)
 
     def _spawned(self, spec: ServiceSpec, generation: int, pid: int, ticks: int) -> ev.Spawned:
         self._oom_kills[spec.name] = self.scopes.oom_kills(spec.name)
@@ -243,7 +332,7 @@ class Lives:
         return self._outputs.make(spec.name, generation, account)
 
     def _notify_path(self, spec: ServiceSpec, account: Account) -> str:
-        """The service's socket, made if need be; what a previous life left in it is thrown away."""
+        """The service's socket, made if need be."""
         if spec.type is not ServiceType.NOTIFY:
             return ""
         key = f"notify:{spec.name}"
@@ -251,7 +340,6 @@ class Lives:
         if key in self._store.descriptors and _belongs_to(path, account):
             if spec.name not in self._notify:
                 self._open_notify(spec.name, self._store.descriptors[key])
-            self._notify[spec.name].drain()
             return path
         self._close_notify(spec.name)
         fd = readiness.make_socket(self._surroundings.run_dir, spec.name, account)
@@ -400,6 +488,11 @@ def base_environment(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     found = {key: value for key, value in environ.items() if key in INHERITED or key.startswith("LC_")}
     found.setdefault("PATH", DEFAULT_PATH)
     return tuple(found.items())
+
+
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def _belongs_to(path: str, account: Account) -> bool:

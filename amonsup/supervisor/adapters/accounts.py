@@ -67,3 +67,15 @@ def group_names(gids: list[int]) -> set[str]:
         except KeyError:
             names.add(str(gid))
     return names
+
+
+def stamp() -> tuple[int, ...]:
+    """Changes when the local account files do, so that what was looked up before can be told from what holds."""
+    found = []
+    for path in ("/etc/passwd", "/etc/group"):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        found += [status.st_ino, status.st_mtime_ns]
+    return tuple(found)

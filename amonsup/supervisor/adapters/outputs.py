@@ -27,12 +27,13 @@ class Outputs:
     def __init__(self, run_dir: str, store: Store) -> None:
         self._directory = os.path.join(run_dir, "fifo")
         self._store = store
+        self._begun: set[tuple[str, int]] = set()
         self._over: set[tuple[str, int]] = set()
         self._send: Send | None = None
         self.when_drained: Callable[[], None] | None = None  # called once, when no ended life is left to drain
 
     def make(self, name: str, generation: int, account: Account) -> int:
-        """The FIFO of a life about to begin; the returned descriptor stays ours. Raises OSError."""
+        """The FIFO of a life to come; the returned descriptor stays ours. Raises OSError."""
         path = self._path(name, generation)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -45,12 +46,23 @@ class Outputs:
             os.unlink(path)
             raise
         self._store.keep(_key(name, generation), fd)
-        self._announce(name, generation, fd)
         return fd
 
+    def begun(self, name: str, generation: int) -> None:
+        """The life writes: the logger may read."""
+        self._begun.add((name, generation))
+        fd = self._store.descriptors.get(_key(name, generation))
+        if fd is not None:
+            self._announce(name, generation, fd)
+
     def over(self, name: str, generation: int) -> None:
-        """The life is swept: nobody writes any more. The logger drains it to the end."""
-        if _key(name, generation) in self._store.descriptors and (name, generation) not in self._over:
+        """The life is swept: nobody writes any more. The logger drains it to the end.
+
+        One that was made and never used is just let go.
+        """
+        if (name, generation) not in self._begun:
+            self.drained(name, generation)
+        elif _key(name, generation) in self._store.descriptors and (name, generation) not in self._over:
             self._over.add((name, generation))
             if self._send is not None:
                 self._send({"do": "over", "service": name, "generation": generation}, ())
@@ -58,6 +70,7 @@ class Outputs:
     def drained(self, name: str, generation: int) -> None:
         """The logger has everything."""
         self._over.discard((name, generation))
+        self._begun.discard((name, generation))
         self._store.drop(_key(name, generation))
         with contextlib.suppress(OSError):
             os.unlink(self._path(name, generation))
@@ -72,12 +85,13 @@ class Outputs:
                 with contextlib.suppress(OSError):
                     fd = os.open(self._path(name, generation), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
                     self._store.keep(_key(name, generation), fd)
+        self._begun = set(self.lives())
         self._over = {life for life in self.lives() if not is_live(*life)}
 
     def connect(self, send: Send) -> None:
         """A logger is there: tell it everything, oldest life first. Replaces an earlier logger."""
         self._send = send
-        for name, generation in sorted(self.lives()):
+        for name, generation in sorted(self._begun.intersection(self.lives())):
             self._announce(name, generation, self._store.descriptors[_key(name, generation)])
             if (name, generation) in self._over:
                 send({"do": "over", "service": name, "generation": generation}, ())

@@ -9,12 +9,12 @@ import os
 
 def boot_id() -> str:
     """Different after every boot of the machine (random(4))."""
-    return _read("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()
+    return read("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()
 
 
 def children(pid: int) -> list[int]:
     """The direct children of a single-threaded process; empty if it is gone (or the kernel does not say)."""
-    return [int(word) for word in _read(f"/proc/{pid}/task/{pid}/children").split()]
+    return [int(word) for word in read(f"/proc/{pid}/task/{pid}/children").split()]
 
 
 def all_pids() -> list[int]:
@@ -23,7 +23,7 @@ def all_pids() -> list[int]:
 
 def command_line(pid: int) -> bytes:
     """argv, NUL-separated; empty for a zombie, a kernel thread or nobody."""
-    return _read(f"/proc/{pid}/cmdline")
+    return read(f"/proc/{pid}/cmdline")
 
 
 def command(pid: int) -> str:
@@ -31,12 +31,12 @@ def command(pid: int) -> str:
     words = command_line(pid)[:200].split(b"\0")
     text = b" ".join(words).decode("utf-8", "replace").strip()
     text = "".join(c if c.isprintable() else "?" for c in text)
-    return text[:80] or f"[{_read(f'/proc/{pid}/comm').decode('utf-8', 'replace').strip()}]"
+    return text[:80] or f"[{read(f'/proc/{pid}/comm').decode('utf-8', 'replace').strip()}]"
 
 
 def stat_fields(pid: int) -> list[bytes]:
     """proc_pid_stat(5) from field 3 (state) on; empty if there is no such process."""
-    text = _read(f"/proc/{pid}/stat")
+    text = read(f"/proc/{pid}/stat")
     return text[text.rfind(b")") + 2 :].split()
 
 
@@ -65,16 +65,19 @@ def is_zombie(pid: int) -> bool:
     return state_and_parent(pid)[0] in ("Z", "X")
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
+    """A small kernel file, whole; empty if it cannot be read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
     try:
-        parts = []
-        while part := os.read(fd, 65536):
-            parts.append(part)
-        return b"".join(parts)
+        text = part = os.read(fd, 65536)
+        # Such files end a read at a record's boundary, so only an empty one is the end; small ones are spared it.
+        while len(part) > 3000:
+            part = os.read(fd, 65536)
+            text += part
+        return text
     except OSError:
         return b""
     finally:
@@ -83,4 +86,4 @@ def _read(path: str) -> bytes:
 
 def limits(pid: int) -> list[bytes]:
     """The lines of proc_pid_limits(5), readable for every user."""
-    return _read(f"/proc/{pid}/limits").splitlines()
+    return read(f"/proc/{pid}/limits").splitlines()

@@ -63,6 +63,7 @@ class CgroupScopes:
 
     def __init__(self, base: str) -> None:
         self.base = base
+        self._counts_memory = os.path.exists(os.path.join(base, "memory.events"))
 
     def holding(self, name: str) -> Holding:
         path = os.path.join(self.base, name)
@@ -75,17 +76,17 @@ class CgroupScopes:
 
     def members(self, name: str, *, thorough: bool) -> list[int]:
         path = os.path.join(self.base, name)
-        if not thorough and b"populated 0" in _read(os.path.join(path, "cgroup.events")):
+        if not thorough and b"populated 0" in procfs.read(os.path.join(path, "cgroup.events")):
             return []
         found = []
         for directory, _, _ in os.walk(path):
-            found += [int(word) for word in _read(os.path.join(directory, "cgroup.procs")).split()]
+            found += [int(word) for word in procfs.read(os.path.join(directory, "cgroup.procs")).split()]
         return [pid for pid in found if pid > 0]
 
     def holds(self, name: str, pid: int) -> bool:
         own = os.path.join("/", os.path.basename(self.base), name).encode()
         return any(
-            line.startswith(b"0::") and own in line for line in _read(f"/proc/{pid}/cgroup").splitlines()
+            line.startswith(b"0::") and own in line for line in procfs.read(f"/proc/{pid}/cgroup").splitlines()
         )
 
     def kill(self, name: str) -> bool:
@@ -109,7 +110,9 @@ class CgroupScopes:
                 os.rmdir(directory)
 
     def oom_kills(self, name: str) -> int:
-        for line in _read(os.path.join(self.base, name, "memory.events")).splitlines():
+        if not self._counts_memory:
+            return 0
+        for line in procfs.read(os.path.join(self.base, name, "memory.events")).splitlines():
             if line.startswith(b"oom_kill "):
                 return int(line.split()[1])
         return 0
@@ -172,7 +175,7 @@ def cgroup_base(run_dir: str) -> str | None:
     may be started from another cgroup and has to find the services of an earlier one.
     """
     noted = os.path.join(run_dir, "cgroup")
-    known = _read(noted).decode("utf-8", "surrogateescape").strip()
+    known = procfs.read(noted).decode("utf-8", "surrogateescape").strip()
     if known and os.path.isdir(known):
         return known
     mount, own = _mount_point(), _own_path()
@@ -192,7 +195,7 @@ def cgroup_base(run_dir: str) -> str | None:
 
 
 def _mount_point() -> str | None:
-    for line in _read("/proc/self/mountinfo").decode("utf-8", "surrogateescape").splitlines():
+    for line in procfs.read("/proc/self/mountinfo").decode("utf-8", "surrogateescape").splitlines():
         before, _, after = line.partition(" - ")
         if after.startswith("cgroup2 "):
             return before.split()[4].encode("latin-1", "surrogateescape").decode("unicode_escape")
@@ -200,18 +203,7 @@ def _mount_point() -> str | None:
 
 
 def _own_path() -> str | None:
-    for line in _read("/proc/self/cgroup").decode("utf-8", "surrogateescape").splitlines():
+    for line in procfs.read("/proc/self/cgroup").decode("utf-8", "surrogateescape").splitlines():
         if line.startswith("0::"):
             return line[3:]
     return None
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            parts = []
-            while part := file.read(65536):
-                parts.append(part)
-            return b"".join(parts)
-    except OSError:
-        return b""

@@ -26,6 +26,7 @@ import errno
 import os
 import resource
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -123,15 +124,27 @@ def _would_be_traceable() -> bool:
         return False  # no /proc, and so nobody who could have changed it
 
 
+class Readied(msgspec.Struct, frozen=True):
+    """A birth, checked and put into the form that the implementations take: all that can be done beforehand."""
+
+    birth: Birth
+    paths: tuple[str, ...]
+    descriptors: tuple[tuple[int, int], ...]
+    arguments: tuple[Any, ...]
+
+
 def spawn(birth: Birth) -> Born | SpawnFailure:
     """Start one child, in C where that is possible."""
-    if birth.uid >= 0 and _would_be_traceable():
-        return spawn_by("python", birth)
-    return spawn_by(KIND, birth)
+    return spawn_readied(ready(birth))
 
 
 def spawn_by(kind: str, birth: Birth) -> Born | SpawnFailure:
     """Start one child by a certain implementation (for tests and measurements)."""
+    return spawn_readied(ready(birth), kind)
+
+
+def ready(birth: Birth) -> Readied:
+    """Do beforehand what costs time when it matters. Descriptors must stay open until the birth."""
     if not birth.argv:
         raise ValueError("a child needs an argv[0]")
     descriptors = _descriptors(birth)
@@ -156,12 +169,20 @@ def spawn_by(kind: str, birth: Birth) -> Born | SpawnFailure:
         _encode(birth.v1_procs),
         int(DEADLINE_S * 1000),
     )
+    return Readied(birth, paths, descriptors, arguments)
+
+
+def spawn_readied(readied: Readied, kind: str = "") -> Born | SpawnFailure:
+    """Start the child."""
+    birth = readied.birth
+    if not kind:
+        kind = "python" if birth.uid >= 0 and _would_be_traceable() else KIND
     if birth.cgroup_fd >= 0 and _is_frozen(birth.cgroup_fd):
         return SpawnFailure("cgroup", errno.EBUSY, "frozen")
-    pid, pidfd, stage, number, which = IMPLEMENTATIONS[kind](*arguments)
+    pid, pidfd, stage, number, which = IMPLEMENTATIONS[kind](*readied.arguments)
     if stage is None:
         return Born(pid, pidfd)
-    return SpawnFailure(stage, number, _subject(birth, paths, descriptors, stage, number, which))
+    return SpawnFailure(stage, number, _subject(birth, readied.paths, readied.descriptors, stage, number, which))
 
 
 def candidates(argv0: str, path: str | None) -> tuple[str, ...]:

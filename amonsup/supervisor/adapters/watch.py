@@ -24,6 +24,11 @@ from amonsup.loop.kernel import start_ticks
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters import procfs
 
+try:
+    from amonsup.supervisor.adapters import _spawner
+except ImportError:
+    _spawner = None  # type: ignore[assignment]
+
 PIDFD_GET_INFO = (3 << 30) | (64 << 16) | (0xFF << 8) | 11
 PIDFD_INFO_EXIT = 1 << 3
 
@@ -131,22 +136,23 @@ class Watch:
             process = self.processes.get(found.si_pid)
             if process is not None:
                 self._end_of_own(process)
-            else:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(found.si_pid, os.WNOHANG)
+            _reap(found.si_pid)
 
     # -- ends --
 
     def _end_of_own(self, process: Process) -> None:
+        """Look at the status first, act on it, and reap the zombie after the successor was born.
+
+        As long as the zombie is there the kernel keeps what it knows of its cgroup (the css_set), and a birth in an
+        otherwise empty cgroup costs 0.3 ms; without it, about one more.
+        """
         try:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            ended = _look(process)
         except ChildProcessError:
-            self._finish(process, Ended(None))
-            return
-        if pid:
-            self._finish(
-                process, Ended(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
-            )
+            ended = Ended(None)
+        if ended is not None:
+            self._loop.call_soon(lambda: _reap(process.pid))
+            self._finish(process, ended)
 
     def _end_of_foreign(self, process: Process) -> None:
         """Its parent is somebody else: while it is a zombie /proc knows its status, afterwards the pidfd may."""
@@ -178,6 +184,22 @@ def exit_status(pidfd: int) -> int | None:
     if not struct.unpack_from("=Q", request, 0)[0] & PIDFD_INFO_EXIT:
         return None
     return int(struct.unpack_from("=i", request, 60)[0])
+
+
+def _look(process: Process) -> Ended | None:
+    """How an own child ended; None: it has not. Raises ChildProcessError if it is no child of ours."""
+    if _spawner is not None:
+        found = _spawner.look(process.pidfd)
+        return None if found is None else Ended(found[0], found[1], found[2] * 1024)
+    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+    if not pid:
+        return None
+    return Ended(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def _open_pidfd(pid: int) -> int:
