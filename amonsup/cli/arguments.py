@@ -78,9 +78,7 @@ OWN = (
         is_own=True,
     ),
     Option("json", ("--json",), bool, "one JSON document (with -f: one object a line)", is_own=True),
-    Option(
-        "timeout", ("--timeout",), float, "give up waiting after it, exit status 5", "SECONDS", is_own=True
-    ),
+    Option("timeout", ("--timeout",), float, "give up waiting after it, exit status 5", "SECONDS", is_own=True),
     Option("help", ("-h", "--help"), bool, "this page", is_own=True),
 )
 VERSION = Option("version", ("--version",), bool, "the client's version", is_own=True)
@@ -100,9 +98,7 @@ def grammar(verb: Verb) -> Grammar:
         metavar = extra.get("metavar", "")
         if isinstance(kind, inspect.VarTupleType):
             is_needed = "required" in extra
-            places.append(
-                Place(field.name, metavar or "SERVICE...", help_text, is_many=True, is_required=is_needed)
-            )
+            places.append(Place(field.name, metavar or "SERVICE...", help_text, is_many=True, is_required=is_needed))
         elif isinstance(kind, inspect.StrType) and (field.required or metavar.startswith("[")):
             name = metavar.strip("[]") or field.name.upper()
             places.append(Place(field.name, name, help_text, is_required=field.required))
@@ -110,9 +106,7 @@ def grammar(verb: Verb) -> Grammar:
             short = (f"-{extra['short']}",) if "short" in extra else ()
             spellings = (*short, "--" + field.name.replace("_", "-"))
             value_type = {inspect.BoolType: bool, inspect.IntType: int, inspect.StrType: str}[type(kind)]
-            options.append(
-                Option(field.name, spellings, value_type, help_text, metavar or field.name.upper())
-            )
+            options.append(Option(field.name, spellings, value_type, help_text, metavar or field.name.upper()))
     return Grammar(tuple(options), tuple(places))
 
 

@@ -33,9 +33,7 @@ def new_request(verb: Verb, args: dict[str, Any]) -> Request:
     return Request(id=f"{verb.name}-{os.urandom(8).hex()}", verb=verb.name, args=args)
 
 
-def ask(
-    verb: Verb, args: dict[str, Any], conversation: Conversation, output: Output, *, is_waiting: bool
-) -> int:
+def ask(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Output, *, is_waiting: bool) -> int:
     """The exit status. Ctrl-C ends the waiting, not the operation."""
     request = new_request(verb, args)
     is_accepted = False
@@ -43,9 +41,7 @@ def ask(
         # A command that is carried out at once leaves no operation to attach to, so it must not be repeated.
         may_repeat = verb.kind is not Kind.READ or verb.role < Role.OPERATOR
         is_command = verb.kind is Kind.OPERATION
-        with closing(
-            conversation.messages(request, is_command=is_command, may_repeat=may_repeat)
-        ) as messages:
+        with closing(conversation.messages(request, is_command=is_command, may_repeat=may_repeat)) as messages:
             for message in messages:
                 if isinstance(message, Refused):
                     raise _refusal(message)

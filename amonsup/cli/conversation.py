@@ -78,9 +78,7 @@ class Conversation:
         self._was_there = False
         self._next_pause_s = FIRST_PAUSE_S
 
-    def messages(
-        self, request: Request, *, is_command: bool, may_repeat: bool = True
-    ) -> Generator[About, None, None]:
+    def messages(self, request: Request, *, is_command: bool, may_repeat: bool = True) -> Generator[About, None, None]:
         """What is said about `request`, over as many connections as it takes; ends with the connection.
 
         `is_command`: it changes something, so only the same daemon may be asked again. `may_repeat`: the id
@@ -160,9 +158,7 @@ class Conversation:
                 text = f"{self.path}: {wrong.strerror}: this user may not talk to amonsupd"
                 raise CommandError("forbidden", text, REFUSED) from None
             except OSError as wrong:
-                raise CommandError(
-                    "no-daemon", f"{self.path}: {wrong.strerror or wrong}", NO_DAEMON
-                ) from None
+                raise CommandError("no-daemon", f"{self.path}: {wrong.strerror or wrong}", NO_DAEMON) from None
             else:
                 self._was_there = True
                 return connection
@@ -216,9 +212,7 @@ class Conversation:
     def _nobody(self, wrong: OSError) -> CommandError:
         is_missing = isinstance(wrong, FileNotFoundError)
         why = "there is no such socket" if is_missing else "nobody listens on it: it was left behind"
-        advice = (
-            "start it (amonsupd -c FILE, systemctl start amonsup), or say where it is: -c FILE, --socket PATH"
-        )
+        advice = "start it (amonsupd -c FILE, systemctl start amonsup), or say where it is: -c FILE, --socket PATH"
         return CommandError("no-daemon", f"no amonsupd at {self.path} ({why})", NO_DAEMON, advice)
 
     def _gone(self) -> CommandError:

@@ -51,9 +51,7 @@ def _check(verb: Verb, path: str, config: str, environ: Mapping[str, str], outpu
         result = CheckResult(ok=False, errors=tuple(found))
     else:
         files = _count(found.site.conf_d if isinstance(found, Loaded) else path)
-        result = CheckResult(
-            ok=True, warnings=found.warnings, services=len(found.fleet.services), files=files
-        )
+        result = CheckResult(ok=True, warnings=found.warnings, services=len(found.fleet.services), files=files)
     if output.is_json:
         output.document(result)
     else:

@@ -27,9 +27,7 @@ _STYLES = {
 
 def render(page: Page, width: int) -> str:
     """Text with escape sequences, which are ours alone: what the cells held is made harmless first."""
-    console = Console(
-        file=io.StringIO(), force_terminal=True, width=width, highlight=False, markup=False, emoji=False
-    )
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         for block in page:
             if isinstance(block, Table):

@@ -160,9 +160,7 @@ def scalar_text(node: Node, path: str, scope: Scope, allowed: str = "") -> str:
 
 def boolean() -> Value:
     """true/false, yes/no, on/off."""
-    return Value(
-        units.parse_boolean, {"enum": [True, False, "yes", "no", "on", "off"]}, units.BOOLEANS_ALLOWED
-    )
+    return Value(units.parse_boolean, {"enum": [True, False, "yes", "no", "on", "off"]}, units.BOOLEANS_ALLOWED)
 
 
 def integer(low: int, high: int) -> Value:

@@ -57,9 +57,7 @@ def _unique(drafts: list[Draft]) -> dict[str, Draft]:
 
 def _check_name(draft: Draft, by_name: dict[str, Draft], ground: Ground) -> None:
     if draft.name in RESERVED:
-        draft.report(
-            "", "this name is reserved", f"any name but {', '.join(sorted(RESERVED))}", at=draft.place
-        )
+        draft.report("", "this name is reserved", f"any name but {', '.join(sorted(RESERVED))}", at=draft.place)
     for number in range(1, draft.spec.scale + 1):
         instance = f"{draft.name}-{number}"
         if instance in by_name:
@@ -124,9 +122,7 @@ def _check_dependencies(draft: Draft, by_name: dict[str, Draft], ground: Ground)
             _warn(draft, at, "depends_on", says)
 
 
-def _unknown_dependency(
-    draft: Draft, name: str, at: Node | None, by_name: dict[str, Draft], ground: Ground
-) -> None:
+def _unknown_dependency(draft: Draft, name: str, at: Node | None, by_name: dict[str, Draft], ground: Ground) -> None:
     says = f"there is no service {shown(name)}"
     if ground.is_whole:
         draft.report("depends_on", says, hint=draft.scope.hint(name, list(by_name)), at=at)
@@ -191,9 +187,7 @@ def _once(known: dict[str, bool], path: str, ask: Callable[[str], bool]) -> bool
 
 def _can_run(program: str, working_dir: str, search: str) -> bool:
     if "/" not in program:
-        return any(
-            _is_executable(os.path.join(directory, program)) for directory in search.split(":") if directory
-        )
+        return any(_is_executable(os.path.join(directory, program)) for directory in search.split(":") if directory)
     return _is_executable(os.path.join(working_dir or "/", program))
 
 

@@ -87,9 +87,7 @@ class Record(Reader, frozen=True):
         allowed = "" if hint or len(self.keys) > 12 else ", ".join(self.keys)
         scope.report(place, below, "unknown key", allowed, hint)
 
-    def _refuse_missing(
-        self, missing: dict[str, str], place: Scalar, node: Node, below: str, scope: Scope
-    ) -> None:
+    def _refuse_missing(self, missing: dict[str, str], place: Scalar, node: Node, below: str, scope: Scope) -> None:
         said = self.prefix + place.text
         reason = missing.get(said)
         if reason is None and type(node) is Scalar:
@@ -103,8 +101,7 @@ class Record(Reader, frozen=True):
         form: dict[str, Any] = {
             "type": ["object", "null"],
             "properties": {
-                key.name: _property(key, (self.missing or {}).get(self.prefix + key.name))
-                for key in self.keys.values()
+                key.name: _property(key, (self.missing or {}).get(self.prefix + key.name)) for key in self.keys.values()
             },
             "patternProperties": {"^x-": {}},
             "additionalProperties": False,

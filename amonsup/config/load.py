@@ -46,9 +46,7 @@ def load(config_file: str, *, environ: Mapping[str, str], euid: int) -> Loaded |
     errors = findings.errors()
     if errors:
         return errors
-    return Loaded(
-        site=site, fleet=_fleet(drafts), fingerprint=digest(contents), warnings=tuple(findings.warnings)
-    )
+    return Loaded(site=site, fleet=_fleet(drafts), fingerprint=digest(contents), warnings=tuple(findings.warnings))
 
 
 def check_file(path: str, *, environ: Mapping[str, str], euid: int) -> Checked | list[ConfigError]:

@@ -402,9 +402,7 @@ SERVICE: Table = table(
     ),
     Key("backoff", BACKOFF, "Delays before restarts."),
     Key("start_limit", OrWord("none", None, START_LIMIT), "When restarting is given up.", "none"),
-    Key(
-        "success_exit", ListOf(ExitStatus(), also_single=True), "Exits that count as success.", "[0, SIGTERM]"
-    ),
+    Key("success_exit", ListOf(ExitStatus(), also_single=True), "Exits that count as success.", "[0, SIGTERM]"),
     Key("depends_on", DependsOn(), "What must be up before it."),
     Key("healthcheck", HEALTHCHECK, "How its health is checked."),
     Key("stop_signal", signal_number(), "What asks it to stop.", "SIGTERM"),

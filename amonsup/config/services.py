@@ -108,9 +108,7 @@ def _mapping(root: Mapping, key: str, scope: Scope) -> Mapping:
 def _defaults(root: Mapping, scope: Scope) -> Mapping:
     defaults = _mapping(root, "defaults", scope)
     if defaults.entries:
-        _SERVICE.values(
-            defaults, "defaults", scope
-        )  # read for its mistakes, so that they are named 'defaults'
+        _SERVICE.values(defaults, "defaults", scope)  # read for its mistakes, so that they are named 'defaults'
     return defaults
 
 

@@ -41,9 +41,7 @@ def find_config_file(explicit: str | None, environ: Environ[str, str]) -> str | 
     return ConfigError("", 0, 0, "", says, "-c FILE or $AMONSUP_CONFIG")
 
 
-def load_site(
-    config_file: str, *, environ: Environ[str, str], euid: int | None = None
-) -> SiteSpec | list[ConfigError]:
+def load_site(config_file: str, *, environ: Environ[str, str], euid: int | None = None) -> SiteSpec | list[ConfigError]:
     """amonsup.yaml alone. `euid` is the daemon's; None: a client asks, the file's owner stands in."""
     findings = Findings()
     if euid is None:

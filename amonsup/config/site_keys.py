@@ -35,9 +35,7 @@ def one_stands(*kinds: str) -> Any:
             scope.report(mapping, path, "says nobody", f"one of {', '.join(kinds)}")
         elif len(present) > 1:
             place = mapping.entries[present[1]][0]
-            scope.report(
-                place, f"{path}.{present[1]}", f"stands beside '{present[0]}'", f"one of {', '.join(kinds)}"
-            )
+            scope.report(place, f"{path}.{present[1]}", f"stands beside '{present[0]}'", f"one of {', '.join(kinds)}")
 
     return check
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -92,9 +93,8 @@ class Channel:
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno in (105, 109):  # ENOBUFS, ETOOMANYREFS: descriptors in flight; later
-                return False
-            return True  # the peer is gone: reading will say so
+            # Too many descriptors in flight: later. Anything else: the peer is gone, and reading will say so.
+            return error.errno not in (errno.ENOBUFS, errno.ETOOMANYREFS)
         return True
 
     def _ready(self, mask: int) -> None:

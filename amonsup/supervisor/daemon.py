@@ -37,7 +37,7 @@ from amonsup.supervisor.adapters.outputs import Outputs
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.core.fleet import Fleet
-from amonsup.supervisor.handlers.desk import Call, Refusal, Reply
+from amonsup.supervisor.handlers.desk import Call, OwnProcess, Refusal, Reply
 from amonsup.supervisor.household import LOGGER, LoggerLink, logger_spec
 from amonsup.supervisor.lives import Lives, Surroundings, base_environment
 from amonsup.supervisor.model import effects as fx
@@ -140,9 +140,7 @@ class Supervisor:
                 lambda: (os.getpid(), self.options["guardian"]),
                 lambda: {*self.watch.processes, os.getpid()},
             )
-        return Lives(
-            self.loop, surroundings, made, self.watch, self.outputs, self.store, self.post, self._note
-        )
+        return Lives(self.loop, surroundings, made, self.watch, self.outputs, self.store, self.post, self._note)
 
     def _boot(self) -> None:
         """The first supervisor since the machine (or the whole daemon) was started."""
@@ -164,7 +162,7 @@ class Supervisor:
             by="boot",
             accepted=self.now(),
             targets=tuple(names),
-            tasks={name: task for name in names},
+            tasks=dict.fromkeys(names, task),
         )
 
     def _starts_at_boot(self, spec: ServiceSpec) -> bool:
@@ -185,7 +183,7 @@ class Supervisor:
         household = [s for s in states if s.name in self.household.specs]
         self.household.restore(household, ())
         self.fleet.restore([s for s in states if s.name not in self.household.specs], operations.values())
-        self._say("took-over", f"amonsup {__version__}, death {self.store.deaths} of the supervisor in a row")
+        self._say("took-over", f"amonsup {__version__}, {len(states)} states, {self.store.deaths} deaths so far")
         self.fleet.is_shutting_down = any(o.verb == "shutdown" for o in self.fleet.operations.open())
         self._set_watch_only(self.store.is_watch_only)
         self.journal.rewrite(self._all_lines())
@@ -237,10 +235,11 @@ class Supervisor:
 
     def _drop_vanished(self, operation: Operation) -> None:
         """Targets that were forgotten before the outcome was on record: their removal is what was wanted."""
+        operations = self.fleet.operations
         for name, task in operation.tasks.items():
-            if name not in self.fleet.states and name not in operation.outcomes and task.forget:
-                if self.fleet.operations.settle(operation.id, name, Outcome(is_ok=True), self.now()):
-                    self._finish(operation)
+            is_vanished = task.forget and name not in self.fleet.states and name not in operation.outcomes
+            if is_vanished and operations.settle(operation.id, name, Outcome(is_ok=True), self.now()):
+                self._finish(operation)
 
     @staticmethod
     def _is_current(found: journal.Recovered, name: str, generation: int) -> bool:
@@ -491,12 +490,28 @@ class Supervisor:
             found.append("amonsupd is shutting down")
         found += [error for error in (self.journal.error, self.chronicle.error, self.stopped.error) if error]
         found += [f"log of {name}: {text}" for name, text in self._troubles.items()]
-        if self.lives.scopes.kind != "cgroup":
-            pass  # said by `show`; not a warning, the marker finds strays as well
         return tuple(found)
 
-    def facts(self, name: str) -> dict[str, str]:
-        return {"version": __version__, "spawner": spawn.KIND} if name != LOGGER else {}
+    def own_processes(self) -> dict[str, OwnProcess]:
+        scope = {
+            "cgroup": "a cgroup each",
+            "marker": "an inherited limit as marker (no cgroup can be made here)",
+        }
+        facts = {
+            "version": __version__,
+            "python": sys.version.split()[0],
+            "spawner": spawn.KIND,
+            "scopes": scope[self.lives.scopes.kind],
+            "descriptors": str(len(self.store.descriptors)) + " in the store",
+            "run_dir": self.site.run_dir,
+            "state_dir": self.site.state_dir,
+        }
+        return {
+            "supervisor": OwnProcess("supervisor", os.getpid(), self.store.deaths, "owns the services", facts),
+            "guardian": OwnProcess(
+                "guardian", self.options["guardian"], 0, "restarts the supervisor, keeps descriptors", {}
+            ),
+        }
 
     def happenings(self) -> Iterable[Happening]:
         decoder = msgspec.json.Decoder(Happening)
@@ -579,11 +594,12 @@ class Supervisor:
             if code != 0:
                 words = raw.decode("utf-8", "replace").strip().splitlines()
                 detail = words[-1] if words else "see the daemon's stderr"
-                self.reply(call, Refusal("failed", f"the installed version does not load ({detail}); nothing changed"))
+                self.reply(
+                    call,
+                    Refusal("failed", f"the installed version does not load ({detail}); nothing changed"),
+                )
                 return
-            operation = Operation(
-                id=call.id, verb="upgrade", by=call.by, accepted=self.now(), targets=(), tasks={}
-            )
+            operation = Operation(id=call.id, verb="upgrade", by=call.by, accepted=self.now(), targets=(), tasks={})
             self.requests.accept(self.requests.take_open(call.id), operation)
             self.fleet.operations.add(operation)
             self._record()
@@ -622,7 +638,12 @@ class Supervisor:
             if self.outputs.is_drained or self.now() >= deadline:
                 task = Task(operation="down", verb="stop", by="shutdown")
                 operation = Operation(
-                    id="down", verb="stop", by="shutdown", accepted=self.now(), targets=(LOGGER,), tasks={LOGGER: task}
+                    id="down",
+                    verb="stop",
+                    by="shutdown",
+                    accepted=self.now(),
+                    targets=(LOGGER,),
+                    tasks={LOGGER: task},
                 )
                 self._run(self.household, self.household.shut_down(operation, self.now()))
                 self._pump()

@@ -14,6 +14,7 @@ import pwd
 import resource
 import sys
 import time
+from typing import NoReturn
 
 import msgspec
 
@@ -35,7 +36,9 @@ def main() -> int:
         "version without touching a service. Exit status: 0 stopped; 1 failed, or another amonsupd runs; 2 invalid "
         "configuration.",
     )
-    parser.add_argument("-c", metavar="FILE", dest="config", help="amonsup.yaml; default: $AMONSUP_CONFIG, ./, /etc/amonsup/")
+    parser.add_argument(
+        "-c", metavar="FILE", dest="config", help="amonsup.yaml; default: $AMONSUP_CONFIG, ./, /etc/amonsup/"
+    )
     parser.add_argument("--check", action="store_true", help="check the configuration and exit")
     parser.add_argument("--version", action="version", version=f"amonsupd {__version__}")
     args = parser.parse_args()
@@ -63,6 +66,7 @@ def check(config_file: str) -> int:
 
 
 def start(site: SiteSpec) -> int:
+    """Prepare the ground and become the guardian; returns only if that was impossible."""
     try:
         make_directories(site)
         lock = take_lock(site.run_dir)
@@ -85,6 +89,11 @@ def start(site: SiteSpec) -> int:
         "nofile": [soft, hard],
         "lock": lock,
     }
+    become_guardian(options)
+
+
+def become_guardian(options: dict[str, object]) -> NoReturn:
+    """A lean interpreter in place of this process: nothing of what parsing needed stays."""
     argv = boot.command_line("guardian", options)
     os.execv(argv[0], argv)
 

@@ -51,6 +51,7 @@ class Guardian:
         self.store: dict[str, int] = {}
         self.exits: dict[tuple[int, int], dict[str, Any]] = {}
         self.deaths: deque[float] = deque(maxlen=WATCH_ONLY_AFTER)
+        self.total_deaths = 0
         self.pending: list[str] = []
         self.supervisor_pid = 0
         self.link: Channel | None = None
@@ -96,6 +97,7 @@ class Guardian:
         else:
             now = self.loop.now()
             self.deaths.append(now)
+            self.total_deaths += 1
             delay = self.restart_delay(now)
             say(f"the supervisor died ({describe(status)}); its successor starts in {delay:g} s")
             self.loop.call_at(now + delay, self.start_supervisor)
@@ -143,16 +145,14 @@ class Guardian:
         items = list(self.store.items())
         for start in range(0, len(items), channels.MAX_FDS):
             part = items[start : start + channels.MAX_FDS]
-            self.link.send(
-                {"do": "store", "names": [name for name, _ in part]}, tuple(fd for _, fd in part)
-            )
+            self.link.send({"do": "store", "names": [name for name, _ in part]}, tuple(fd for _, fd in part))
         for record in self.exits.values():
             self.link.send({"do": "exit", **record})
         self.link.send(
             {
                 "do": "begin",
                 "watch_only": self.is_unstable(),
-                "deaths": len(self.deaths),
+                "deaths": self.total_deaths,
                 "pending": self.pending,
             }
         )

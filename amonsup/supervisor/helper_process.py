@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from amonsup import boot
 from amonsup.loop.kernel import start_ticks
@@ -19,9 +19,7 @@ DEADLINE_S = 60.0
 MAX_OUTPUT = 64 * 1024 * 1024
 
 
-def run(
-    loop: Loop, watch: Watch, role: str, options: dict[str, object], then: Callable[[int, bytes], None]
-) -> None:
+def run(loop: Loop, watch: Watch, role: str, options: Mapping[str, object], then: Callable[[int, bytes], None]) -> None:
     """Run boot.py in `role`; `then(exit code or -1, stdout)` is called from the loop, later.
 
     With the code -1 the output says what went wrong. A helper that hangs is killed after DEADLINE_S.
@@ -29,7 +27,7 @@ def run(
     output = os.memfd_create("amonsup-helper", os.MFD_CLOEXEC)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     birth = spawn.Birth(
-        argv=tuple(boot.command_line(role, options)),
+        argv=tuple(boot.command_line(role, dict(options))),
         environment=tuple(os.environ.items()),
         working_dir="/",
         stdin_fd=null,
@@ -44,9 +42,11 @@ def run(
         loop.call_soon(lambda: then(-1, failure))
         return
     ticks = start_ticks(born.pid)
-    deadline = loop.call_at(
-        loop.now() + DEADLINE_S, lambda: watch.signal(born.pid, ticks, signal.SIGKILL) and None
-    )
+
+    def give_up() -> None:
+        watch.signal(born.pid, ticks, signal.SIGKILL)
+
+    deadline = loop.call_at(loop.now() + DEADLINE_S, give_up)
 
     def ended(end: Ended) -> None:
         deadline.cancel()

@@ -39,9 +39,7 @@ def logger_spec(site: SiteSpec) -> ServiceSpec:
 class LoggerLink:
     """The channel to whatever logger is alive."""
 
-    def __init__(
-        self, loop: Loop, store: Store, outputs: Outputs, on_trouble: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, loop: Loop, store: Store, outputs: Outputs, on_trouble: Callable[[str, str], None]) -> None:
         self._loop = loop
         self._store = store
         self._outputs = outputs

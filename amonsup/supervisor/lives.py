@@ -21,6 +21,7 @@ from amonsup.supervisor.adapters import accounts, procfs, readiness, spawn
 from amonsup.supervisor.adapters.accounts import Account
 from amonsup.supervisor.adapters.outputs import Outputs
 from amonsup.supervisor.adapters.scopes import Holding, Scopes
+from amonsup.supervisor.adapters.spawn import Birth
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.sweep import Sweep
 from amonsup.supervisor.adapters.watch import Ended, Watch
@@ -29,10 +30,16 @@ from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import Phase
 from amonsup.supervisor.model.records import ExitReport, ServiceState, Stray
 
-TRANSIENT = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ETIMEDOUT}
-"""Errors that say that *we* lack something, not that the service is wrong."""
-
-TRANSIENT_STAGES = {"clone", "descriptors"}
+TRANSIENT = {
+    errno.EAGAIN,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ETIMEDOUT,
+}
+"""Errors that say that a resource is short just now, not that the service is described wrongly."""
 
 INHERITED = ("PATH", "LANG", "TZ")
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -115,9 +122,7 @@ class Lives:
         elif not self.scopes.members(name, thorough=False):
             self._spawn_clean(spec, generation, ())
         else:
-            self._sweep(
-                name, 0, thorough=True, on_clean=lambda strays: self._spawn_clean(spec, generation, strays)
-            )
+            self._sweep(name, 0, thorough=True, on_clean=lambda strays: self._spawn_clean(spec, generation, strays))
 
     def signal(self, state: ServiceState, signum: int) -> bool:
         return self._watch.signal(state.pid, state.start_ticks, signum)
@@ -236,9 +241,11 @@ class Lives:
         finally:
             coming.close()
         if isinstance(born, spawn.SpawnFailure):
-            is_transient = born.errno in TRANSIENT and born.stage in TRANSIENT_STAGES
             return ev.SpawnFailed(
-                name=spec.name, generation=generation, reason=born.text, is_transient=is_transient
+                name=spec.name,
+                generation=generation,
+                reason=born.text,
+                is_transient=born.errno in TRANSIENT,
             )
         ticks = start_ticks(born.pid)
         now = self._loop.now()
@@ -364,11 +371,11 @@ class Lives:
         notify: str,
         extra: tuple[tuple[int, int], ...],
         holding: Holding,
-    ) -> spawn.Birth:
+    ) -> Birth:
         around = self._surroundings
         is_ours = spec.name in self.extras
         nofile = () if is_ours else ((7, *around.nofile),)  # RLIMIT_NOFILE
-        return spawn.Birth(
+        return Birth(
             argv=spec.command,
             environment=self._environment(spec, generation, account, notify),
             working_dir=spec.working_dir,
@@ -392,9 +399,7 @@ class Lives:
         found = dict(self._surroundings.base_environment)
         found.update(HOME=account.home, USER=account.name, LOGNAME=account.name, SHELL=account.shell)
         found.update(spec.environment)
-        found.update(
-            AMONSUP_SITE=self._surroundings.site, AMONSUP_SERVICE=spec.name, AMONSUP_LIFE=str(generation)
-        )
+        found.update(AMONSUP_SITE=self._surroundings.site, AMONSUP_SERVICE=spec.name, AMONSUP_LIFE=str(generation))
         if notify:
             found["NOTIFY_SOCKET"] = notify
             if spec.watchdog_s > 0:
@@ -434,9 +439,7 @@ class Lives:
         report = exit_report(generation, pid, self._loop.now(), born, ended, oom)
         self._post(ev.Exited(name=name, generation=generation, pid=pid, report=report))
 
-    def _sweep(
-        self, name: str, signum: int, *, thorough: bool, on_clean: Callable[[tuple[Stray, ...]], None]
-    ) -> None:
+    def _sweep(self, name: str, signum: int, *, thorough: bool, on_clean: Callable[[tuple[Stray, ...]], None]) -> None:
         def clean(strays: tuple[Stray, ...]) -> None:
             self._sweeps.pop(name, None)
             on_clean(strays)
@@ -445,9 +448,7 @@ class Lives:
         sweep.begin(signum, thorough=thorough)
 
 
-def exit_report(
-    generation: int, pid: int, now: float, born: float, ended: Ended, oom: bool
-) -> ExitReport:
+def exit_report(generation: int, pid: int, now: float, born: float, ended: Ended, oom: bool) -> ExitReport:
     """The facts of an end, with the words for them."""
     code = signum = None
     core = False

@@ -180,9 +180,7 @@ def role_of(peer: Peer, access: tuple[AccessRule, ...], own_uid: int) -> Role:
 def result_of(operation: Operation) -> msgspec.Raw:
     outcomes = operation.outcomes
     results = tuple(
-        TargetOutcome(name, outcomes[name].is_ok, outcomes[name].text)
-        for name in operation.tasks
-        if name in outcomes
+        TargetOutcome(name, outcomes[name].is_ok, outcomes[name].text) for name in operation.tasks if name in outcomes
     )
     is_complete = len(results) == len(operation.tasks)
     result = OperationResult(

@@ -5,7 +5,13 @@ from __future__ import annotations
 from amonsup.verbs.page import Cell, Page, Tone, line
 from amonsup.verbs.results import OperationResult
 
-_DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "signal": "signalled", "apply": "applied"}
+_DONE = {
+    "start": "started",
+    "stop": "stopped",
+    "restart": "restarted",
+    "signal": "signalled",
+    "shutdown": "stopped",
+}
 
 
 def page(result: OperationResult) -> Page:

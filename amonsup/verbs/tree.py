@@ -43,7 +43,13 @@ def _branch(
     is_known = row.name in expanded
     more = "  …" if is_known and row.name in below else ""
     blocks.append(
-        line(head, Cell(row.name, Tone.STRONG), "  ", state(row.state), Cell(f"  {condition}{more}", Tone.FAINT))
+        line(
+            head,
+            Cell(row.name, Tone.STRONG),
+            "  ",
+            state(row.state),
+            Cell(f"  {condition}{more}", Tone.FAINT),
+        )
     )
     if is_known:
         return

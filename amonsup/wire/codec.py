@@ -8,7 +8,7 @@ from amonsup.wire.messages import MAX_ID, Request, ServerMessage
 
 _encoder = msgspec.json.Encoder()
 _requests = msgspec.json.Decoder(Request)
-_answers = msgspec.json.Decoder(ServerMessage)
+_answers: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
 
 
 class LineError(Exception):

@@ -140,5 +140,3 @@ def _fold(lines: list[bytes], boot_id: str) -> Recovered:
         elif line.gone:
             found.states.pop(line.gone, None)
     return found
-
-

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+
 def boot_id() -> str:
     """Different after every boot of the machine (random(4))."""
     return read("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()

@@ -85,9 +85,7 @@ class CgroupScopes:
 
     def holds(self, name: str, pid: int) -> bool:
         own = os.path.join("/", os.path.basename(self.base), name).encode()
-        return any(
-            line.startswith(b"0::") and own in line for line in procfs.read(f"/proc/{pid}/cgroup").splitlines()
-        )
+        return any(line.startswith(b"0::") and own in line for line in procfs.read(f"/proc/{pid}/cgroup").splitlines())
 
     def kill(self, name: str) -> bool:
         """cgroup.kill is atomic against forks; kernels before 5.14 lack it."""
@@ -124,9 +122,7 @@ class MarkerScopes:
 
     kind = "marker"
 
-    def __init__(
-        self, instance: str, roots: Callable[[], Iterable[int]], known: Callable[[], set[int]]
-    ) -> None:
+    def __init__(self, instance: str, roots: Callable[[], Iterable[int]], known: Callable[[], set[int]]) -> None:
         self.instance = instance
         self.roots = roots
         self.known = known

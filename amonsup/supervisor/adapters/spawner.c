@@ -56,7 +56,6 @@ PyMODINIT_FUNC PyInit__spawner(void)
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -27,7 +27,12 @@ class Sweep:
     """One sweep of one service. Ends by calling `on_clean(strays)` once, possibly within `begin`."""
 
     def __init__(
-        self, loop: Loop, scopes: Scopes, name: str, spared: set[int], on_clean: Callable[[tuple[Stray, ...]], None]
+        self,
+        loop: Loop,
+        scopes: Scopes,
+        name: str,
+        spared: set[int],
+        on_clean: Callable[[tuple[Stray, ...]], None],
     ) -> None:
         self._loop = loop
         self._scopes = scopes

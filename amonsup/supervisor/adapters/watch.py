@@ -46,9 +46,7 @@ class Process:
 
     __slots__ = ("is_own", "on_end", "pid", "pidfd", "start_ticks")
 
-    def __init__(
-        self, pid: int, pidfd: int, ticks: int, is_own: bool, on_end: Callable[[Ended], None]
-    ) -> None:
+    def __init__(self, pid: int, pidfd: int, ticks: int, is_own: bool, on_end: Callable[[Ended], None]) -> None:
         self.pid = pid
         self.pidfd = pidfd
         self.start_ticks = ticks
@@ -82,7 +80,7 @@ class Watch:
             if pidfd >= 0:
                 os.close(pidfd)
             return Ended(None)
-        state, parent = procfs.state_and_parent(pid)
+        parent = procfs.parent(pid)
         process = Process(pid, pidfd, ticks, parent == os.getpid(), on_end)
         self.processes[pid] = process
         if process.is_own:
@@ -207,5 +205,3 @@ def _open_pidfd(pid: int) -> int:
         return os.pidfd_open(pid)
     except OSError:
         return -1
-
-

@@ -77,9 +77,7 @@ class Fleet:
         self.operations.add(operation)
         if not operation.tasks:
             return [Finished(name="", operation=self.operations.finish(operation.id, now))]
-        return self.handle(
-            [ev.Commanded(name=name, task=task) for name, task in operation.tasks.items()], now
-        )
+        return self.handle([ev.Commanded(name=name, task=task) for name, task in operation.tasks.items()], now)
 
     def shut_down(self, operation: Operation, now: float) -> list[AnyEffect]:
         """Stop everything in order; no life begins any more. FleetDown comes once nothing is left."""

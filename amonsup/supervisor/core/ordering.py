@@ -74,7 +74,10 @@ def must_follow(dependency: Dependency, state: ServiceState, seen: int | None) -
 
 
 def blockers(
-    state: ServiceState, dependants: Iterable[str], specs: Mapping[str, ServiceSpec], states: Mapping[str, ServiceState]
+    state: ServiceState,
+    dependants: Iterable[str],
+    specs: Mapping[str, ServiceSpec],
+    states: Mapping[str, ServiceState],
 ) -> tuple[str, ...]:
     """The live dependants that a draining service waits for."""
     blocking = []

@@ -71,9 +71,9 @@ def advance(turn: Turn, state: ServiceState, *, looks_around: bool = False) -> N
             state.queue = (msgspec.structs.replace(head, begun=True), *state.queue[1:])
             _BEGIN[head.verb](turn, state, head)
             looks_around = False
-        if state.queue and state.queue[0].operation == head.operation:
-            if not _answer(turn, state, looks_around=looks_around):
-                return
+        is_head_still = bool(state.queue) and state.queue[0].operation == head.operation
+        if is_head_still and not _answer(turn, state, looks_around=looks_around):
+            return
 
 
 def _begin_start(turn: Turn, state: ServiceState, task: Task) -> None:
@@ -232,15 +232,11 @@ def _begin_life(turn: Turn, state: ServiceState, spec: ServiceSpec) -> None:
 def _unmet(turn: Turn, state: ServiceState) -> tuple[str, ...]:
     world = turn.world
     return tuple(
-        d.name
-        for d in turn.spec(state).depends_on
-        if not ordering.is_met(d, world.specs[d.name], world.states[d.name])
+        d.name for d in turn.spec(state).depends_on if not ordering.is_met(d, world.specs[d.name], world.states[d.name])
     )
 
 
-def _wait(
-    turn: Turn, state: ServiceState, missing: tuple[str, ...], why: str, *, fetches: bool = False
-) -> None:
+def _wait(turn: Turn, state: ServiceState, missing: tuple[str, ...], why: str, *, fetches: bool = False) -> None:
     if state.phase is not Phase.WAITING or state.why != why:
         turn.enter(state, Phase.WAITING, why)
         state.waiting_for = missing
@@ -369,9 +365,7 @@ def _stop_main(turn: Turn, state: ServiceState) -> None:
     if spec.stop_grace_period_s <= 0:
         _kill(turn, state)
         return
-    turn.effects.append(
-        SignalMain(name=state.name, generation=state.generation, signal=spec.stop_signal)
-    )
+    turn.effects.append(SignalMain(name=state.name, generation=state.generation, signal=spec.stop_signal))
     turn.set_timer(state, spec.stop_grace_period_s)
 
 
@@ -533,9 +527,7 @@ def _fail_life(turn: Turn, state: ServiceState, why: str, signal: int = 0) -> No
     turn.note(state, "failed", why)
     state.goal = Goal.RETRY if restart.wants_another(spec, succeeded=False) else Goal.STAY
     turn.enter(state, Phase.STOPPING, why)
-    turn.effects.append(
-        SignalMain(name=state.name, generation=state.generation, signal=signal or spec.stop_signal)
-    )
+    turn.effects.append(SignalMain(name=state.name, generation=state.generation, signal=signal or spec.stop_signal))
     turn.set_timer(state, spec.stop_grace_period_s)
 
 
@@ -565,9 +557,7 @@ def _follow(turn: Turn, state: ServiceState) -> None:
         other = turn.world.states[dependency.name]
         if ordering.must_follow(dependency, other, seen.get(dependency.name)):
             state.by = f"dependency {dependency.name}"
-            go_down(
-                turn, state, Goal.WAIT, f"its dependency {dependency.name} goes down", takes_dependants=False
-            )
+            go_down(turn, state, Goal.WAIT, f"its dependency {dependency.name} goes down", takes_dependants=False)
             return
 
 

@@ -67,9 +67,7 @@ class Turn:
             self.effects.append(ClearTimer(name=state.name))
 
     def note(self, state: ServiceState, kind: str, text: str = "", by: str = "") -> None:
-        self.effects.append(
-            Note(name=state.name, kind=kind, text=text, by=by, generation=state.generation)
-        )
+        self.effects.append(Note(name=state.name, kind=kind, text=text, by=by, generation=state.generation))
 
     def remember(self, state: ServiceState, is_stopped: bool) -> None:
         self.effects.append(Remember(name=state.name, is_stopped=is_stopped))

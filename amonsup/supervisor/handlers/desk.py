@@ -43,6 +43,16 @@ class Call(msgspec.Struct, frozen=True):
     args: Any
 
 
+class OwnProcess(msgspec.Struct, frozen=True):
+    """One of our own processes that is no service. `facts` are for show."""
+
+    name: str
+    pid: int
+    restarts: int
+    description: str
+    facts: dict[str, str]
+
+
 Reply = msgspec.Struct | Refusal | Operation
 
 
@@ -64,8 +74,8 @@ class Desk(Protocol):
 
     def warnings(self) -> tuple[str, ...]: ...
 
-    def facts(self, name: str) -> dict[str, str]:
-        """What is to be said about one of our own processes."""
+    def own_processes(self) -> dict[str, OwnProcess]:
+        """Guardian and supervisor, which no fleet contains: nothing above them would look after them."""
 
     def happenings(self) -> Iterable[Happening]: ...
 
@@ -91,7 +101,7 @@ def select(desk: Desk, words: Iterable[str], *, own: bool = False) -> list[str] 
     chosen: set[str] = set()
     for word in words:
         found = _matching(specs, word)
-        if not found and own and word in desk.household.specs:
+        if not found and own and (word in desk.household.specs or word in desk.own_processes()):
             found = [word]
         if not found and not (word == "all" and not specs):
             return Refusal("unknown-service", _unknown(specs, word))
@@ -128,7 +138,7 @@ def operation(desk: Desk, call: Call, names: list[str], *, verb: str = "", kill:
         by=call.by,
         accepted=desk.now(),
         targets=tuple(names),
-        tasks={name: task for name in names},
+        tasks=dict.fromkeys(names, task),
     )
 
 

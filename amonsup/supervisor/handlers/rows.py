@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 
+from amonsup.loop.kernel import start_ticks
 from amonsup.supervisor.adapters import procfs
 from amonsup.supervisor.core.fleet import Fleet
-from amonsup.supervisor.handlers.desk import Desk
+from amonsup.supervisor.handlers.desk import Desk, OwnProcess
 from amonsup.supervisor.lives import signal_name
 from amonsup.supervisor.model.phases import PUBLIC, Phase
 from amonsup.supervisor.model.records import ExitReport, ServiceState
@@ -57,6 +59,25 @@ def status_row(desk: Desk, fleet: Fleet, state: ServiceState) -> StatusRow:
         memory_bytes=memory,
         retry_s=round(max(0.0, state.timer_at - now), 3) if state.phase is Phase.BACKOFF else None,
         waiting_for=state.waiting_for,
+    )
+
+
+def own_row(desk: Desk, process: OwnProcess) -> StatusRow:
+    """A row like a service's for one of our own processes; it answers, so it is running."""
+    uptime = time.clock_gettime(time.CLOCK_BOOTTIME) - start_ticks(process.pid) / _TICKS
+    cpu_s, memory = usage(process.pid)
+    return StatusRow(
+        name=process.name,
+        state="running",
+        pid=process.pid,
+        uptime_s=round(max(0.0, uptime), 3),
+        restarts=process.restarts,
+        since=desk.wall(desk.now() - uptime),
+        exit=None,
+        desired="up",
+        description=process.description,
+        cpu_percent=None if cpu_s is None else round(100 * cpu_s / max(uptime, 0.01), 1),
+        memory_bytes=memory,
     )
 
 

@@ -10,8 +10,8 @@ import msgspec
 from amonsup.config.specs import Dependency
 from amonsup.supervisor.core import ordering
 from amonsup.supervisor.core.fleet import Fleet
-from amonsup.supervisor.handlers.desk import Call, Desk, Refusal, select
-from amonsup.supervisor.handlers.rows import exit_row, status_row
+from amonsup.supervisor.handlers.desk import Call, Desk, OwnProcess, Refusal, select
+from amonsup.supervisor.handlers.rows import exit_row, own_row, status_row
 from amonsup.supervisor.model.phases import Phase
 from amonsup.verbs.results import ShowResult
 from amonsup.verbs.show import Arguments
@@ -28,6 +28,9 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
     if len(names) != 1:
         return Refusal("bad-request", "show takes one service")
     name = names[0]
+    own = desk.own_processes().get(name)
+    if own is not None:
+        return _own(desk, own)
     fleet = desk.fleet if name in desk.fleet.states else desk.household
     state, spec = fleet.states[name], fleet.specs[name]
     log = os.path.join(desk.site.log_dir, f"{name}.log") if fleet is desk.fleet and spec.logging.capture else ""
@@ -41,14 +44,28 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
         exits=tuple(exit_row(desk, report) for report in state.exits),
         last_lines=last_lines(log),
         log=log,
-        depends_on=tuple(
-            f"{d.name} ({d.condition.value}, {_met(fleet, d)})" for d in spec.depends_on
-        ),
+        depends_on=tuple(f"{d.name} ({d.condition.value}, {_met(fleet, d)})" for d in spec.depends_on),
         dependants=fleet.dependants.get(name, ()),
         blocked_by=tuple(blocked),
         queue=tuple(f"{task.verb} by {task.by}" for task in state.queue),
         scope=desk.lives.scopes.kind,
-        facts=desk.facts(name) if fleet is desk.household else {},
+        facts={},
+    )
+
+
+def _own(desk: Desk, process: OwnProcess) -> ShowResult:
+    return ShowResult(
+        row=own_row(desk, process),
+        spec={},
+        exits=(),
+        last_lines=(),
+        log="",
+        depends_on=(),
+        dependants=(),
+        blocked_by=(),
+        queue=(),
+        scope="",
+        facts=process.facts,
     )
 
 

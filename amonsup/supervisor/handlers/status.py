@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from amonsup.supervisor.handlers.desk import Call, Desk, Refusal, select
-from amonsup.supervisor.handlers.rows import status_row
-from amonsup.verbs.results import StatusResult
+from amonsup.supervisor.handlers.rows import own_row, status_row
+from amonsup.verbs.results import StatusResult, StatusRow
 from amonsup.verbs.status import Arguments
 
 
@@ -13,11 +13,13 @@ def handle(desk: Desk, call: Call) -> StatusResult | Refusal:
     names = select(desk, args.services or ("all",), own=True)
     if isinstance(names, Refusal):
         return names
-    fleets = (desk.fleet, desk.household) if args.all or args.services else (desk.fleet,)
-    rows = [
-        status_row(desk, fleet, fleet.states[name])
-        for fleet in fleets
-        for name in (fleet.specs if args.all else names)
-        if name in fleet.states
-    ]
+    own = desk.own_processes()
+    if args.all:
+        names += [*own, *desk.household.states]
+    rows = [own_row(desk, own[name]) if name in own else _row(desk, name) for name in names]
     return StatusResult(site=desk.site.site, services=tuple(rows), warnings=desk.warnings())
+
+
+def _row(desk: Desk, name: str) -> StatusRow:
+    fleet = desk.fleet if name in desk.fleet.states else desk.household
+    return status_row(desk, fleet, fleet.states[name])

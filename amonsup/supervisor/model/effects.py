@@ -14,7 +14,7 @@ class Effect(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
 
 
 class Spawn(Effect, frozen=True, tag=True):
-    """Make the life `generation`. Intent is on record before this is carried out. Answered by Spawned or SpawnFailed."""
+    """Make the life `generation`; its intent is on record before. Answered by Spawned or SpawnFailed."""
 
     generation: int
 
