@@ -20,7 +20,7 @@ help: ## this list
 
 setup: ## virtual environment .venv with everything, the C spawner compiled where a compiler is
 	@.ci/fresh $(VENV) || rm -f $(STAMP)
-	@$(MAKE) $(STAMP)
+	@$(MAKE) -s $(STAMP)
 
 $(STAMP): pyproject.toml setup.py amonsup/supervisor/adapters/spawner.c
 	@PYTHON='$(PYTHON)' .ci/setup $(VENV)
