@@ -52,7 +52,7 @@ WATCH_ONLY_S = 30.0
 DISK_RETRY_S = 5.0
 
 
-ACTING = (fx.Spawn, fx.SignalMain, fx.KillAll, fx.Forget, fx.Finished, fx.FleetDown)
+ACTING = frozenset({fx.Spawn, fx.SignalMain, fx.KillAll, fx.Forget, fx.Finished, fx.FleetDown})
 
 
 class Supervisor:
@@ -68,6 +68,7 @@ class Supervisor:
         self.household = Fleet((logger_spec(self.site),))
         self._queue: deque[ev.AnyEvent] = deque()
         self._is_pumping = False
+        self._carry_out_by_kind = self._effect_table()
         self._timers: dict[str, Timer] = {}
         self._notes: list[fx.Note] = []
         self._troubles: dict[str, str] = {}
@@ -97,7 +98,7 @@ class Supervisor:
     # -- beginning --
 
     def run(self) -> int:
-        self.loop.on_signals([signal.SIGCHLD], lambda _signum: self._reap())
+        self.watch.listen()
         self.loop.on_signals(
             [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2],
             lambda signum: self._on_signal(signal.Signals(signum).name.removeprefix("SIG")),
@@ -113,7 +114,7 @@ class Supervisor:
             self.journal.rewrite(())
             self._boot()
         self._open_server()
-        self._reap()
+        self.watch.reap_orphans()
         self.store.deliver_pending()
         gc.collect()
         gc.freeze()
@@ -290,7 +291,7 @@ class Supervisor:
         What may be done twice without harm (a sweep, a timer) need not be on record first; that is written at the
         latest when the queue is empty.
         """
-        if any(isinstance(effect, ACTING) for effect in effects):
+        if any(type(effect) in ACTING for effect in effects):
             self._record()
         waiting, self._queue = self._queue, deque()
         was_pumping, self._is_pumping = self._is_pumping, True
@@ -300,34 +301,44 @@ class Supervisor:
         self._queue.extend(waiting)
 
     def _carry_out_effect(self, fleet: Fleet, effect: fx.AnyEffect) -> None:
-        match effect:
-            case fx.Spawn(name=name, generation=generation):
-                self.lives.spawn(fleet.specs[name], generation)
-            case fx.SignalMain(name=name, signal=signum):
-                self.lives.signal(fleet.states[name], signum)
-            case fx.KillAll(name=name):
-                self.lives.kill(fleet.states[name])
-            case fx.Sweep(name=name, generation=generation, signal=signum):
-                self.lives.sweep(fleet.specs[name], generation, signum)
-            case fx.SetTimer():
-                self._set_timer(effect)
-            case fx.ClearTimer(name=name):
-                self._clear_timer(name)
-            case fx.Note():
-                self._notes.append(effect)
-            case fx.Remember(name=name, is_stopped=is_stopped):
-                if fleet is self.fleet:
-                    self.stopped.remember(name, is_stopped=is_stopped)
-            case fx.Forget(name=name):
-                self._clear_timer(name)
-                self.lives.forget(name)
-                self.journal.append((journal.Line(gone=name),))
-            case fx.Finished(operation=operation):
-                self._finish(operation)
-            case fx.Quarantine(name=name, transcript=transcript, error=error):
-                self._quarantine(fleet, name, transcript, error)
-            case fx.FleetDown():
-                self._fleet_down(fleet)
+        self._carry_out_by_kind[type(effect)](fleet, effect)
+
+    def _spawn(self, fleet: Fleet, effect: fx.Spawn) -> None:
+        self.lives.spawn(fleet.specs[effect.name], effect.generation)
+
+    def _signal_main(self, fleet: Fleet, effect: fx.SignalMain) -> None:
+        self.lives.signal(fleet.states[effect.name], effect.signal)
+
+    def _kill_all(self, fleet: Fleet, effect: fx.KillAll) -> None:
+        self.lives.kill(fleet.states[effect.name])
+
+    def _sweep(self, fleet: Fleet, effect: fx.Sweep) -> None:
+        self.lives.sweep(fleet.specs[effect.name], effect.generation, effect.signal)
+
+    def _remember(self, fleet: Fleet, effect: fx.Remember) -> None:
+        if fleet is self.fleet:
+            self.stopped.remember(effect.name, is_stopped=effect.is_stopped)
+
+    def _forget(self, _fleet: Fleet, effect: fx.Forget) -> None:
+        self._clear_timer(effect.name)
+        self.lives.forget(effect.name)
+        self.journal.append((journal.Line(gone=effect.name),))
+
+    def _effect_table(self) -> dict[type, Callable[[Fleet, Any], None]]:
+        return {
+            fx.Spawn: self._spawn,
+            fx.SignalMain: self._signal_main,
+            fx.KillAll: self._kill_all,
+            fx.Sweep: self._sweep,
+            fx.SetTimer: lambda _fleet, effect: self._set_timer(effect),
+            fx.ClearTimer: lambda _fleet, effect: self._clear_timer(effect.name),
+            fx.Note: lambda _fleet, effect: self._notes.append(effect),
+            fx.Remember: self._remember,
+            fx.Forget: self._forget,
+            fx.Finished: lambda _fleet, effect: self._finish(effect.operation),
+            fx.Quarantine: self._quarantine,
+            fx.FleetDown: lambda fleet, _effect: self._fleet_down(fleet),
+        }
 
     def _set_timer(self, effect: fx.SetTimer) -> None:
         self._clear_timer(effect.name)
@@ -339,10 +350,11 @@ class Supervisor:
         if timer is not None:
             timer.cancel()
 
-    def _quarantine(self, fleet: Fleet, name: str, transcript: bytes, error: str) -> None:
+    def _quarantine(self, fleet: Fleet, effect: fx.Quarantine) -> None:
+        name, error = effect.name, effect.error
         path = os.path.join(self.site.state_dir, f"transcript-{name}-{time.strftime('%Y%m%dT%H%M%S')}.json")
         try:
-            files.write_atomically(path, transcript, is_durable=False)
+            files.write_atomically(path, effect.transcript, is_durable=False)
         except OSError as failure:
             path = f"not written: {failure.strerror}"
         fleet.states[name].quarantine = path
@@ -438,9 +450,6 @@ class Supervisor:
             pass  # nobody reads our stderr any more; the chronicle has it
 
     # -- what the kernel and the guardian tell --
-
-    def _reap(self) -> None:
-        self.watch.reap_orphans()
 
     def _told_of_exit(self, pid: int, ticks: int, ended: Ended) -> None:
         self.watch.told_by_guardian(pid, ticks, ended)

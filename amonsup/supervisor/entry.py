@@ -89,7 +89,7 @@ def start(site: SiteSpec) -> int:
         "nofile": [soft, hard],
         "lock": lock,
     }
-    become_guardian(options)
+    return become_guardian(options)
 
 
 def become_guardian(options: dict[str, object]) -> NoReturn:

@@ -116,8 +116,7 @@ class Lives:
     def spawn(self, spec: ServiceSpec, generation: int) -> None:
         """Make a life, as soon as nothing of an earlier one is left: usually at once."""
         name = spec.name
-        if name in self._clean:
-            self._clean.discard(name)
+        if name in self._clean or self.scopes.is_deserted(name):
             self._spawn_clean(spec, generation, ())
         elif not self.scopes.members(name, thorough=False):
             self._spawn_clean(spec, generation, ())
@@ -144,10 +143,10 @@ class Lives:
             self._loop.call_soon(lambda: self._outputs.over(spec.name, generation))
             # A start that follows at once need not look again; by the next turn anything may have happened.
             self._clean.add(spec.name)
-            self._loop.call_soon(lambda: self._clean.discard(spec.name))
+            self._loop.call_soon(self._clean.clear)
             self._post(ev.Swept(name=spec.name, generation=generation, strays=strays))
 
-        if not signum and spec.name not in self._sweeps and not self.scopes.members(spec.name, thorough=False):
+        if not signum and spec.name not in self._sweeps and self.scopes.is_deserted(spec.name):
             clean(())
             return
         running = self._sweeps.get(spec.name)
@@ -237,7 +236,9 @@ class Lives:
         if spec.type is ServiceType.NOTIFY:
             self._notify[spec.name].drain()
         try:
-            born = spawn.spawn_readied(coming.readied)
+            born = spawn.spawn_readied(coming.readied, is_thawed=spec.name in self._clean)
+            # Its exec has just woken us, perhaps on its own processor: it goes first, our book-keeping can wait.
+            os.sched_yield()
         finally:
             coming.close()
         if isinstance(born, spawn.SpawnFailure):
@@ -303,7 +304,8 @@ class Lives:
         coming = self._readied.pop(spec.name, None)
         if coming is None:
             return None
-        if coming.spec is spec and coming.generation == generation and coming.accounts_stamp == accounts.stamp():
+        is_same = coming.spec is spec and coming.generation == generation
+        if is_same and (not spec.user or coming.accounts_stamp == accounts.stamp()):
             return coming
         coming.close()
         self._outputs.over(spec.name, coming.generation)
@@ -477,11 +479,11 @@ def exit_report(generation: int, pid: int, now: float, born: float, ended: Ended
     )
 
 
+_SIGNAL_NAMES = {int(member): member.name for member in signals.Signals}
+
+
 def signal_name(number: int) -> str:
-    try:
-        return signals.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    return _SIGNAL_NAMES.get(number) or f"signal {number}"
 
 
 def base_environment(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

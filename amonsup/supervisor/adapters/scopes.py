@@ -43,6 +43,9 @@ class Scopes(Protocol):
     def members(self, name: str, *, thorough: bool) -> list[int]:
         """Live processes in the scope. Not `thorough`: cheap, for the crash path, and as good as always right."""
 
+    def is_deserted(self, name: str) -> bool:
+        """Whether nothing lives in the scope and a child may be born into it; False: look closer with `members`."""
+
     def holds(self, name: str, pid: int) -> bool:
         """Whether this process is in the scope."""
 
@@ -73,6 +76,9 @@ class CgroupScopes:
         except FileNotFoundError:
             os.makedirs(path, exist_ok=True)
             return Holding(cgroup_fd=os.open(path, flags))
+
+    def is_deserted(self, name: str) -> bool:
+        return procfs.read(f"{self.base}/{name}/cgroup.events") == b"populated 0\nfrozen 0\n"
 
     def members(self, name: str, *, thorough: bool) -> list[int]:
         path = os.path.join(self.base, name)
@@ -138,6 +144,9 @@ class MarkerScopes:
 
     def holding(self, name: str) -> Holding:
         return Holding(limits=((RLIMIT_MSGQUEUE, *self.limits_of(name)),))
+
+    def is_deserted(self, name: str) -> bool:
+        return self.is_whole and not self._has_orphans()
 
     def members(self, name: str, *, thorough: bool) -> list[int]:
         if not thorough and self.is_whole and not self._has_orphans():

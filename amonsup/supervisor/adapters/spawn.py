@@ -131,6 +131,7 @@ class Readied(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
     descriptors: tuple[tuple[int, int], ...]
     arguments: tuple[Any, ...]
+    kind: str
 
 
 def spawn(birth: Birth) -> Born | SpawnFailure:
@@ -140,11 +141,13 @@ def spawn(birth: Birth) -> Born | SpawnFailure:
 
 def spawn_by(kind: str, birth: Birth) -> Born | SpawnFailure:
     """Start one child by a certain implementation (for tests and measurements)."""
-    return spawn_readied(ready(birth), kind)
+    return spawn_readied(ready(birth, kind))
 
 
-def ready(birth: Birth) -> Readied:
+def ready(birth: Birth, kind: str = "") -> Readied:
     """Do beforehand what costs time when it matters. Descriptors must stay open until the birth."""
+    if not kind:
+        kind = "python" if birth.uid >= 0 and _would_be_traceable() else KIND
     if not birth.argv:
         raise ValueError("a child needs an argv[0]")
     descriptors = _descriptors(birth)
@@ -169,17 +172,15 @@ def ready(birth: Birth) -> Readied:
         _encode(birth.v1_procs),
         int(DEADLINE_S * 1000),
     )
-    return Readied(birth, paths, descriptors, arguments)
+    return Readied(birth, paths, descriptors, arguments, kind)
 
 
-def spawn_readied(readied: Readied, kind: str = "") -> Born | SpawnFailure:
-    """Start the child."""
+def spawn_readied(readied: Readied, *, is_thawed: bool = False) -> Born | SpawnFailure:
+    """Start the child. `is_thawed`: the caller has just seen that its cgroup is not frozen."""
     birth = readied.birth
-    if not kind:
-        kind = "python" if birth.uid >= 0 and _would_be_traceable() else KIND
-    if birth.cgroup_fd >= 0 and _is_frozen(birth.cgroup_fd):
+    if not is_thawed and birth.cgroup_fd >= 0 and _is_frozen(birth.cgroup_fd):
         return SpawnFailure("cgroup", errno.EBUSY, "frozen")
-    pid, pidfd, stage, number, which = IMPLEMENTATIONS[kind](*readied.arguments)
+    pid, pidfd, stage, number, which = IMPLEMENTATIONS[readied.kind](*readied.arguments)
     if stage is None:
         return Born(pid, pidfd)
     return SpawnFailure(stage, number, _subject(birth, readied.paths, readied.descriptors, stage, number, which))

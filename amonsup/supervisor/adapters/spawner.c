@@ -53,6 +53,7 @@ PyMODINIT_FUNC PyInit__spawner(void)
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <sys/syscall.h>
@@ -509,6 +510,22 @@ static PyObject *set_prctl(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* signalfd(2): signals as something to read, without a handler and without interrupting what is waited for. */
+static PyObject *signal_descriptor(PyObject *self, PyObject *arg)
+{
+    sigset_t set;
+    long number = PyLong_AsLong(arg);
+    int fd;
+
+    (void)self;
+    if (number == -1 && PyErr_Occurred())
+        return NULL;
+    sigemptyset(&set);
+    if (sigaddset(&set, (int)number) < 0 || (fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    return PyLong_FromLong(fd);
+}
+
 /* waitid(2) as the kernel has it fills a rusage even with WNOWAIT; glibc's and Python's leave that argument out. */
 static PyObject *look(PyObject *self, PyObject *arg)
 {
@@ -537,6 +554,7 @@ static PyObject *look(PyObject *self, PyObject *arg)
 static PyMethodDef methods[] = {
     {"spawn", spawn, METH_VARARGS, "One child; see spawn_python.spawn, which takes and answers the same."},
     {"probe", probe, METH_NOARGS, "Whether this kernel (and its seccomp filter) lets us call clone3."},
+    {"signal_descriptor", signal_descriptor, METH_O, "A signalfd(2) for one signal, which the caller has blocked."},
     {"look", look, METH_O,
      "How the child of a pidfd ended, without reaping it: (wait status, CPU seconds, KiB) or None."},
     {"prctl", set_prctl, METH_VARARGS, "prctl(2) with one argument; raises OSError."},

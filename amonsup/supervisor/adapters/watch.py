@@ -122,6 +122,22 @@ class Watch:
             return False
         return True
 
+    def listen(self) -> None:
+        """From now on take in orphans as they end. SIGCHLD comes by descriptor where that is to be had: a handler would
+        interrupt each wait and run before every crash is looked at."""
+        if _spawner is None:
+            self._loop.on_signals([signal.SIGCHLD], lambda _signum: self.reap_orphans())
+            return
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        fd = _spawner.signal_descriptor(signal.SIGCHLD)
+        self._loop.watch(fd, lambda _mask: self._on_child(fd))
+
+    def _on_child(self, fd: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(fd, 4096)
+        # The pidfds that fired with it are served first: they are what somebody waits for.
+        self._loop.call_soon(self.reap_orphans)
+
     def reap_orphans(self) -> None:
         """SIGCHLD: reap whatever came to us as subreaper; own mains on the way get their due as well."""
         while True:
@@ -161,11 +177,14 @@ class Watch:
         if self.processes.get(process.pid) is not process:
             return
         del self.processes[process.pid]
-        self._loop.unwatch(process.pidfd)
-        os.close(process.pidfd)
+        self._loop.call_soon(lambda: self._close(process))
         process.on_end(ended)
         if not process.is_own:
             self._acknowledge(process.pid, process.start_ticks)
+
+    def _close(self, process: Process) -> None:
+        self._loop.unwatch(process.pidfd)
+        os.close(process.pidfd)
 
 
 def exit_status(pidfd: int) -> int | None:
