@@ -215,6 +215,7 @@ class Site:
         self.path = Path(tempfile.mkdtemp(prefix="amsc", dir="/tmp"))
         self.name = self.path.name
         shutil.copytree(case, self.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
+        shutil.copytree(SUPPORT / "programs", self.path / "bin")
         self.conf_d = self.path / "conf.d"
         self.conf_d.mkdir(exist_ok=True)
         self.run_dir, self.state_dir, self.log_dir = (self.path / name for name in ("run", "state", "log"))
@@ -232,15 +233,14 @@ class Site:
         }
         self._give_away()
         self.process: subprocess.Popen[bytes] | None = None
+        self.puppets: dict[str, Puppet] = {}
         self.seen = 0  # sequence number of the last event that `wait` has passed
-        self._started: set[int] = set()
 
     # -- the daemon --
 
     def start(self, *, waits: bool = True) -> Site:
         """Start amonsupd; it answers when this returns (unless told not to wait)."""
         self.process = self.spawn_daemon()
-        self._started.add(self.process.pid)
         if waits:
             self.answers()
         return self
@@ -497,6 +497,9 @@ class Site:
 
     def wipe_out(self) -> None:
         """No process and no cgroup of the site is left; its directory is."""
+        for puppet in self.puppets.values():
+            puppet.close()
+        self.puppets.clear()
         base = self._cgroup()
         # The guardian first: it would start a successor of whoever else is killed.
         ours = [line for line in self.survivors() if "boot.py" in line]
@@ -513,6 +516,12 @@ class Site:
         if base is not None and base.is_dir():
             for directory, _, _ in os.walk(base, topdown=False):
                 until(lambda path=directory: _rmdir(path), f"cgroup {directory} is empty", 10.0)
+
+    def puppet(self, name: str) -> Puppet:
+        """The strings of a service that runs bin/puppet.py NAME; to be taken up before it is started."""
+        if name not in self.puppets:
+            self.puppets[name] = Puppet(self, name)
+        return self.puppets[name]
 
     def remove(self) -> None:
         shutil.rmtree(self.path, onerror=_open_and_retry)
@@ -574,6 +583,43 @@ class Site:
                     os.chown(path, self.who.uid, self.who.gid)
                 mode = os.stat(path).st_mode & 0o700
                 os.chmod(path, mode | mode >> 3 & 0o055 | mode >> 6 & 0o055)
+
+
+class Puppet:
+    """Tells a puppet what to do. What is told while there is none, the next life of the service does."""
+
+    def __init__(self, site: Site, name: str) -> None:
+        self.site, self.name = site, name
+        path = site.file(f"puppet.{name}")
+        os.mkfifo(path, 0o600)
+        if os.geteuid() == 0:
+            os.chown(path, site.who.uid, site.who.gid)
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def did(self) -> list[str]:
+        """Everything that puppets of this name have done: `PID WHAT`."""
+        return self.site.lines(f"did.{self.name}")
+
+    def lives(self) -> list[int]:
+        """The pids of all lives there have been."""
+        return [int(line.split()[0]) for line in self.did() if line.endswith(" begin")]
+
+    def tell(self, command: str, *, waits: bool = True) -> None:
+        """`waits`: until it is done."""
+        before = self.count(command)
+        os.write(self._fd, command.encode() + b"\n")
+        if waits:
+            self.wait(command, before + 1)
+
+    def count(self, what: str) -> int:
+        return sum(1 for line in self.did() if line.split(" ", 1)[1] == what)
+
+    def wait(self, what: str, times: int = 1) -> None:
+        """Until it was done so many times."""
+        until(lambda: self.count(what) >= times, f"{self.name} does {what!r} for the {times}th time")
+
+    def close(self) -> None:
+        os.close(self._fd)
 
 
 def kill_hard(*pids: int) -> None:
