@@ -87,9 +87,7 @@ class Stamps:
             self._poll.poll(left * 1000)
             self._drain()
 
-    def all_of(
-        self, names: Iterable[str], timeout: float, alive: subprocess.Popen[bytes]
-    ) -> dict[str, Stamp]:
+    def all_of(self, names: Iterable[str], timeout: float, alive: subprocess.Popen[bytes]) -> dict[str, Stamp]:
         """The last stamp of each service, once all are there. Looks only every 20 ms, not to disturb."""
         missing = set(names)
         found: dict[str, Stamp] = {}

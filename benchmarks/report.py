@@ -97,8 +97,7 @@ class Table:
             print(
                 "  "
                 + "  ".join(
-                    _pad(cell, width, column)
-                    for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+                    _pad(cell, width, column) for column, (cell, width) in enumerate(zip(line, widths, strict=True))
                 ).rstrip()
             )
         for note in [*failed, *self.notes]:

@@ -27,18 +27,12 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument(
-        "--samples", type=int, help="samples of crash and status (20), kills of successor (50)"
-    )
+    parser.add_argument("--samples", type=int, help="samples of crash and status (20), kills of successor (50)")
     parser.add_argument("--runs", type=int, help="runs of cold (5)")
     parser.add_argument("--quick", action="store_true", help="very few of everything: does it work at all?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")
-    parser.add_argument(
-        "--peers", default="", metavar="A,B", help="only these: floor, amonsup, runit, s6, supervisord"
-    )
-    parser.add_argument(
-        "--sh", action="store_true", help="runit and s6 with the customary #!/bin/sh run script"
-    )
+    parser.add_argument("--peers", default="", metavar="A,B", help="only these: floor, amonsup, runit, s6, supervisord")
+    parser.add_argument("--sh", action="store_true", help="runit and s6 with the customary #!/bin/sh run script")
     chosen = parser.parse_args(argv)
     unknown = [name for name in chosen.names if name not in BENCHES]
     if unknown:

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from report import Target
 
 TARGETS: dict[str, tuple[Target, ...]] = {
+    "crash": (Target("ratio", 1.6),),
     "crash_user": (Target("ratio", 2.0),),
+    "cold": (Target("median", 600.0),),
+    "cold_applied": (Target("median", 600.0),),
+    "memory_10": (Target("median", 25.0),),
+    "memory_1000": (Target("median", 30.0),),  # 5 more than with 10
+    "idle": (Target("median", 0.0),),
+    "status": (Target("ratio", 0.6),),
     "successor": (Target("median", 300.0), Target("worst", 1000.0)),
 }
 
@@ -27,9 +34,7 @@ class Settings:
     status_services: tuple[int, ...] = (10, 200)
     successor_kills: int = 50
     successor_services: int = 200
-    successor_gap: float = (
-        7.5  # five deaths within 30 s make the guardian careful: that is not what is measured
-    )
+    successor_gap: float = 7.5  # five deaths within 30 s make the guardian careful: that is not what is measured
     use_shell: bool = False
     only: tuple[str, ...] = ()  # peers to measure; empty: all
 

@@ -17,10 +17,13 @@ import resource
 import signal
 import socket
 from collections import deque
-from typing import Any
 
 from amonsup.loop.channel import Channel, Message, close_all
 from amonsup.loop.loop import READ, Loop
+
+TYPE_CHECKING = False  # see loop/channel.py
+if TYPE_CHECKING:
+    from typing import Any
 
 LINK_FD = 3
 CHUNK = 1 << 20

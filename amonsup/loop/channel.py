@@ -18,14 +18,19 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from amonsup.loop.loop import READ, WRITE, Loop
 
 MAX_MESSAGE = 60 * 1024
 MAX_FDS = 64
 
-Message = dict[str, Any]
+TYPE_CHECKING = False  # typing itself costs each of our small processes a megabyte
+if TYPE_CHECKING:
+    from typing import Any
+
+    Message = dict[str, Any]
+else:
+    Message = dict
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

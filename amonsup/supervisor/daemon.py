@@ -13,7 +13,6 @@ from __future__ import annotations
 import gc
 import os
 import resource
-import secrets
 import signal
 import socket
 import sys
@@ -84,7 +83,7 @@ class Supervisor:
         self.stopped = applied_files.Stopped(self.site.state_dir)
         self.outputs = Outputs(self.site.run_dir, self.store)
         found = journal.recover(self._journal_path, procfs.boot_id())
-        self.instance = found.instance or secrets.token_hex(8)
+        self.instance = found.instance or os.urandom(8).hex()
         self.journal = journal.Journal(
             self._journal_path, journal.Head(journal.FORMAT, procfs.boot_id(), self.instance)
         )
@@ -467,7 +466,7 @@ class Supervisor:
 
         declared = load(verb)
         assert declared is not None
-        call = Call(f"{by}-{secrets.token_hex(4)}", verb, Role.ADMIN, by, declared.arguments())
+        call = Call(f"{by}-{os.urandom(4).hex()}", verb, Role.ADMIN, by, declared.arguments())
         reply = importlib.import_module(f"amonsup.supervisor.handlers.{verb}").handle(self, call)
         if isinstance(reply, Refusal):
             self._say("refused", f"{by}: {reply.text}")

@@ -22,7 +22,6 @@ import signal
 import sys
 import time
 from collections import deque
-from typing import Any
 
 from amonsup import boot
 from amonsup.loop import channel as channels
@@ -30,6 +29,10 @@ from amonsup.loop import kernel
 from amonsup.loop.channel import Channel, Message
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters import prctl
+
+TYPE_CHECKING = False  # see loop/channel.py
+if TYPE_CHECKING:
+    from typing import Any
 
 LINK_FD = 3
 LOCK_FD = 4

@@ -116,9 +116,7 @@ class Lives:
     def spawn(self, spec: ServiceSpec, generation: int) -> None:
         """Make a life, as soon as nothing of an earlier one is left: usually at once."""
         name = spec.name
-        if name in self._clean or self.scopes.is_deserted(name):
-            self._spawn_clean(spec, generation, ())
-        elif not self.scopes.members(name, thorough=False):
+        if name in self._clean or self.scopes.is_deserted(name) or not self.scopes.members(name, thorough=False):
             self._spawn_clean(spec, generation, ())
         else:
             self._sweep(name, 0, thorough=True, on_clean=lambda strays: self._spawn_clean(spec, generation, strays))

@@ -28,9 +28,7 @@ def crash(lab: Lab, settings: Settings) -> list[Table]:
     peers = present(lab, settings, (Floor, Amonsup, Runit, S6, Supervisord), spaced)
     subjects = [Subject(peer, Service(peer.name)) for peer in peers]
     _campaign(lab, settings, subjects, spaced, rapid)
-    rapid.notes.append(
-        "runit and s6 delay what lived less than a second, supervisord looks once a second: no setting"
-    )
+    rapid.notes.append("runit and s6 delay what lived less than a second, supervisord looks once a second: no setting")
     return [spaced, rapid]
 
 
@@ -78,9 +76,7 @@ class Subject:
         return (stamp.ns - killed_ns) / 1e6
 
 
-def _campaign(
-    lab: Lab, settings: Settings, subjects: list[Subject], spaced: Table, rapid: Table | None
-) -> None:
+def _campaign(lab: Lab, settings: Settings, subjects: list[Subject], spaced: Table, rapid: Table | None) -> None:
     spaced.rows += [subject.spaced for subject in subjects]
     with ExitStack() as stack:
         lab.stamps.forget()

@@ -67,9 +67,7 @@ def _started(peer: Peer, count: int, row: Row, stack: ExitStack) -> list[str]:
 def _wall(command: list[str]) -> float:
     """Milliseconds of one run."""
     began = time.monotonic_ns()
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
     took = (time.monotonic_ns() - began) / 1e6
     if done.returncode != 0:
         raise LabError(f"exit {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}")

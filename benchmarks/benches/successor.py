@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
-import subprocess
+import socket
 import time
 from pathlib import Path
 from typing import Any
 
 from lab import Lab, LabError
 from peers import Amonsup
-from peers.amonsup import BIN
 from peers.base import services_named
 from report import Row, Table
 from settings import TARGETS, Settings
@@ -24,27 +24,25 @@ Rows = list[dict[str, Any]]
 
 
 def ask_status(socket_path: Path) -> Rows:
-    """All rows of `status --all`, asked at the public socket.
-
-    By way of the command line client, so each answer includes a start of Python; the table shows what an
-    undisturbed question costs.
-    """
-    command = [str(BIN / "amonsup"), "--socket", str(socket_path), "status", "--all", "--json"]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
-    if done.returncode != 0:
-        raise LabError(f"amonsup status: exit {done.returncode}: {done.stderr.strip()[-300:]}")
-    rows: Rows = json.loads(done.stdout)
-    return rows
+    """All rows of `status --all`, asked directly at the public socket (docs/protocol.md)."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect(str(socket_path))
+        request = {"type": "request", "id": secrets.token_hex(8), "verb": "status", "args": {"all": True}}
+        sock.sendall(json.dumps(request).encode() + b"\n")
+        with sock.makefile("rb") as answers:
+            for line in answers:
+                message = json.loads(line)
+                if message["type"] == "answer":
+                    rows: Rows = message["result"]["services"]
+                    return rows
+    raise LabError("the connection ended without an answer")
 
 
 def successor(lab: Lab, settings: Settings) -> list[Table]:
     """Kills far enough apart that each one is a first one to the guardian."""
     count, kills = settings.successor_services, settings.successor_kills
-    table = Table(
-        f"successor: kill -9 of the supervisor to an answer with all {count} services running, same pids"
-    )
+    table = Table(f"successor: kill -9 of the supervisor to an answer with all {count} services running, same pids")
     for peer in present(lab, settings, (Amonsup,), table):
         assert isinstance(peer, Amonsup)
         calm = Row("a question, undisturbed")
@@ -92,7 +90,7 @@ def _await_same(path: Path, pids: dict[str, int], victim: int) -> None:
             if not wrong and _pid_of(rows, "supervisor") != victim:
                 return
             problem = f"{len(wrong)} services differ, {wrong[:3]}"
-        except (LabError, ValueError, subprocess.TimeoutExpired) as error:
+        except (LabError, ValueError, OSError) as error:
             problem = f"{error}"
         if time.monotonic() > deadline:
             raise LabError(f"no right answer within {PATIENCE:.0f} s: {problem}")

@@ -51,9 +51,7 @@ class Peer(abc.ABC):
         """Where the program is; NotInstalledError, with the package to install, if it is not."""
         found = shutil.which(self.program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin")
         if found is None:
-            raise NotInstalledError(
-                f"{self.name}: {self.program} is not installed (apt-get install {self.package})"
-            )
+            raise NotInstalledError(f"{self.name}: {self.program} is not installed (apt-get install {self.package})")
         return found
 
     @abc.abstractmethod

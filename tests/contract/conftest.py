@@ -180,6 +180,7 @@ def in_a_process() -> Callable[..., bytes]:
         prelude = (
             "import errno, json, os, resource, signal, sys\n"
             "from amonsup.supervisor.adapters import spawn as spawner\n"
+            "from amonsup.supervisor.adapters import spawn_python  # before rights and memory become short\n"
             "from amonsup.supervisor.adapters.spawn import Birth, Born, SpawnFailure\n"
         )
         end = subprocess.run(

@@ -55,9 +55,7 @@ def test_a_child_runs_and_its_end_is_ours_to_read(nursery: Nursery) -> None:
 
 def test_pid_and_pidfd_are_of_the_same_child_and_the_pidfd_is_not_inherited(nursery: Nursery) -> None:
     child = nursery.cat()
-    fields = dict(
-        line.split(":\t") for line in Path(f"/proc/self/fdinfo/{child.pidfd}").read_text().splitlines()
-    )
+    fields = dict(line.split(":\t") for line in Path(f"/proc/self/fdinfo/{child.pidfd}").read_text().splitlines())
     assert int(fields["Pid"]) == child.pid
     assert int(child.status("PPid")) == os.getpid()
     assert not os.get_inheritable(child.pidfd)
@@ -85,9 +83,7 @@ def test_arguments_arrive_as_given(nursery: Nursery) -> None:
         (("A", "1"), ("A", "2")),
     ],
 )
-def test_the_environment_is_exactly_what_was_given(
-    nursery: Nursery, environment: tuple[tuple[str, str], ...]
-) -> None:
+def test_the_environment_is_exactly_what_was_given(nursery: Nursery, environment: tuple[tuple[str, str], ...]) -> None:
     child = nursery.cat(environment=environment)
     expected = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in environment)
     assert (child.proc / "environ").read_bytes() == expected
@@ -187,17 +183,13 @@ def test_overlapping_numbers_are_exchanged(nursery: Nursery, files: list[int]) -
     assert {n: found[n] for n in wanted} == {n: name_of(fd) for n, fd in wanted.items()}
 
 
-def test_a_descriptor_can_keep_its_number_although_it_is_close_on_exec(
-    nursery: Nursery, files: list[int]
-) -> None:
+def test_a_descriptor_can_keep_its_number_although_it_is_close_on_exec(nursery: Nursery, files: list[int]) -> None:
     assert not os.get_inheritable(files[0])
     child = nursery.cat(inherited=((files[0], files[0]),))
     assert child.descriptors()[files[0]] == name_of(files[0])
 
 
-def test_the_childs_numbers_may_be_those_of_the_spawners_own_descriptors(
-    nursery: Nursery, files: list[int]
-) -> None:
+def test_the_childs_numbers_may_be_those_of_the_spawners_own_descriptors(nursery: Nursery, files: list[int]) -> None:
     last = max(files)
     inherited = tuple((files[0], number) for number in range(3, last + 30))
     child = nursery.cat(inherited=inherited)
@@ -206,9 +198,7 @@ def test_the_childs_numbers_may_be_those_of_the_spawners_own_descriptors(
     assert (failure.stage, failure.errno) == ("exec", errno.ENOENT)
 
 
-def test_our_own_three_can_be_given_in_any_order(
-    nursery: Nursery, in_a_process: InAProcess, tmp_path: Path
-) -> None:
+def test_our_own_three_can_be_given_in_any_order(nursery: Nursery, in_a_process: InAProcess, tmp_path: Path) -> None:
     code = """
 names = [os.open(os.path.join(sys.argv[1], n), os.O_RDWR | os.O_CREAT) for n in "abc"]
 keep = os.dup(1)
@@ -363,9 +353,7 @@ def test_other_errors_end_the_search(nursery: Nursery, tmp_path: Path) -> None:
     assert (failure.stage, failure.errno) == ("exec", errno.ELOOP)
 
 
-def test_our_path_is_not_the_childs(
-    nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_our_path_is_not_the_childs(nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script(tmp_path / "tool", "#!/bin/sh\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert nursery.failure("tool").errno == errno.ENOENT
@@ -507,9 +495,7 @@ def test_a_cgroup_of_v1_is_none_to_be_born_in(nursery: Nursery, new_cgroup: Call
 
 
 @as_root
-def test_a_frozen_cgroup_is_refused_rather_than_waited_for(
-    nursery: Nursery, new_cgroup: Callable[..., Path]
-) -> None:
+def test_a_frozen_cgroup_is_refused_rather_than_waited_for(nursery: Nursery, new_cgroup: Callable[..., Path]) -> None:
     outer = new_cgroup()
     inner = outer / "inner"
     inner.mkdir()

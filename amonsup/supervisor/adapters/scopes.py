@@ -12,7 +12,6 @@ been swept out.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import resource
 from collections.abc import Callable, Iterable
@@ -21,6 +20,11 @@ from typing import Protocol
 import msgspec
 
 from amonsup.supervisor.adapters import procfs
+
+try:
+    from _blake2 import blake2b  # hashlib would load OpenSSL with it: 3 MB in a process that must stay small
+except ImportError:
+    from hashlib import blake2b
 
 RLIMIT_MSGQUEUE = 12  # bits/resource.h; the resource module has it only on some builds
 
@@ -137,7 +141,7 @@ class MarkerScopes:
 
     def limits_of(self, name: str) -> tuple[int, int]:
         """Soft and hard limit: the hard one in the upper half of ours, the soft one in the quarter below."""
-        digest = hashlib.blake2b(f"{self.instance}/{name}".encode(), digest_size=16).digest()
+        digest = blake2b(f"{self.instance}/{name}".encode(), digest_size=16).digest()
         first, second = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
         top = self._hard if self._hard > 0 else 1 << 62
         return top // 4 + first % (top // 4), top // 2 + second % (top // 2)
@@ -186,7 +190,7 @@ def cgroup_base(run_dir: str) -> str | None:
     mount, own = _mount_point(), _own_path()
     if mount is None or own is None:
         return None
-    tag = hashlib.blake2b(os.fsencode(run_dir), digest_size=4).hexdigest()
+    tag = blake2b(os.fsencode(run_dir), digest_size=4).hexdigest()
     base = os.path.join(mount, own.lstrip("/"), f"amonsup-{tag}")
     try:
         os.makedirs(base, exist_ok=True)

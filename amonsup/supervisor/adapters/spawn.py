@@ -30,8 +30,6 @@ from typing import Any
 
 import msgspec
 
-from amonsup.supervisor.adapters import spawn_python
-
 try:
     from amonsup.supervisor.adapters import _spawner
 except ImportError:
@@ -106,14 +104,25 @@ Implementation = Callable[
         tuple[bytes, ...],
         int,
     ],
-    spawn_python.Outcome,
+    "tuple[int, int, str | None, int, int]",
 ]
 
-IMPLEMENTATIONS: dict[str, Implementation] = {"python": spawn_python.spawn}
+
+def _spawn_in_python(*arguments: Any) -> Any:
+    """Imported only where it is needed: it brings ctypes along, more than a megabyte."""
+    from amonsup.supervisor.adapters import spawn_python
+
+    return spawn_python.spawn(*arguments)
+
+
+IMPLEMENTATIONS: dict[str, Implementation] = {"python": _spawn_in_python}
 if _has_c:
     IMPLEMENTATIONS["c"] = _spawner.spawn
 
 KIND: str = "c" if _has_c else "python"
+
+if not _has_c:
+    from amonsup.supervisor.adapters import spawn_python  # noqa: F401 - not at a moment when memory may be short
 
 
 def _would_be_traceable() -> bool:

@@ -11,6 +11,7 @@ is quarantined, a transcript that replays the failure is ordered, and the turn g
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Iterable, Mapping
 
@@ -125,7 +126,7 @@ class Fleet:
     # -- inside --
 
     def _run_rule(self, turn: Turn, state: ServiceState, event: ev.AnyEvent) -> None:
-        before = state.__copy__()
+        before = copy.copy(state)
         marks = len(turn.effects), len(turn.settled)
         self._trail.append((turn.now, event))
         try:
@@ -149,7 +150,7 @@ class Fleet:
             is_shutting_down=self.is_shutting_down,
         )
         turn.effects.append(Quarantine(name=name, transcript=transcript.encode(record), error=text))
-        state = self.states[name] = before.__copy__()
+        state = self.states[name] = copy.copy(before)
         turn.enter(state, Phase.QUARANTINED, f"internal error: {text}")
         while state.queue:
             turn.settle(state, False, "internal error, the service is quarantined")

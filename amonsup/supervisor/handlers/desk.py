@@ -6,7 +6,6 @@ LATER if it will answer through the desk when it knows.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -119,6 +118,8 @@ def _matching(specs: dict[str, ServiceSpec], word: str) -> list[str]:
 
 
 def _unknown(specs: dict[str, ServiceSpec], word: str) -> str:
+    import difflib  # rarely needed, and not small
+
     shown = "".join(c if c.isprintable() else "?" for c in word[:80])
     if word.startswith("@"):
         tags = sorted({tag for spec in specs.values() for tag in spec.tags})
