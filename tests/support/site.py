@@ -450,6 +450,15 @@ class Site:
         kill_hard(pid)
         return pid
 
+    def is_doomed(self) -> bool:
+        """With the patch `doomed`: whether the supervisor died of what `doom` says; if it has not, it is spared."""
+        try:
+            self.file("doom").unlink()
+        except FileNotFoundError:
+            self.file("doomed").unlink()
+            return True
+        return False
+
     # -- the end --
 
     def shut_down(self) -> int | None:

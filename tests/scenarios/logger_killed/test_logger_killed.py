@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.site import frozen, kill_hard, until
 
-KILLS = 10
+KILLS = 6
 LINES = 200_000
 
 

@@ -19,6 +19,7 @@ def guardian(_options: dict[str, Any]) -> None:
     from amonsup.supervisor import guardian as module
 
     module.WATCH_ONLY_AFTER = 1_000_000
+    module.MAX_DELAY_S = 0.0
 
 
 def supervisor(options: dict[str, Any]) -> None:
