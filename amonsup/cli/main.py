@@ -9,10 +9,13 @@ from __future__ import annotations
 import gc
 import sys
 
+from amonsup import boot
+
 
 def main(argv: list[str] | None = None) -> int:
     """The console script."""
     gc.disable()
+    boot.travel_light()
     try:
         from amonsup.cli import command
 

@@ -9,26 +9,37 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import gc
 import os
 import pwd
 import resource
 import sys
 import time
-from typing import NoReturn
-
-import msgspec
 
 from amonsup import __version__, boot
-from amonsup.config.errors import ConfigError
-from amonsup.config.site import find_config_file, load_site
-from amonsup.config.specs import Loaded, SiteSpec
-from amonsup.supervisor.adapters import accounts, applied, files
+
+boot.travel_light()
+gc.disable()  # importing makes nothing to collect
+
+import msgspec  # noqa: E402
+
+from amonsup.config.errors import ConfigError  # noqa: E402
+from amonsup.config.site import find_config_file, load_site  # noqa: E402
+from amonsup.config.specs import Loaded, SiteSpec  # noqa: E402
+from amonsup.supervisor.adapters import accounts, applied, files  # noqa: E402
+
+gc.enable()
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 DONE, FAILED, INVALID = 0, 1, 2
 
 
 def main() -> int:
     """The console script."""
+    gc.disable()  # this process ends in an exec before there is anything to collect
     parser = argparse.ArgumentParser(
         prog="amonsupd",
         description="Supervise the services described in conf.d, in the foreground.",
