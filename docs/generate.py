@@ -6,6 +6,7 @@ function that makes each. Nothing here may depend on the machine, the time or th
 
 from __future__ import annotations
 
+import ast
 import random
 import re
 import sys
@@ -32,6 +33,7 @@ from amonsup.verbs import results
 from amonsup.wire.messages import REFUSALS
 
 HERE = Path(__file__).resolve().parent
+PACKAGE = HERE.parent / "amonsup"
 PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 WALKS, STEPS, SEED = 4000, 40, 2006
@@ -254,7 +256,26 @@ def _table(rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
+def files() -> str:
+    """Every source file with the first line of what it says of itself."""
+    lines = []
+    for directory in sorted({path.parent for path in PACKAGE.rglob("*.py")}):
+        named = [path for path in sorted(directory.iterdir()) if path.suffix in (".py", ".c")]
+        about = _about(directory / "__init__.py")
+        lines.append(f"- **{directory.relative_to(PACKAGE.parent)}/** {about}".rstrip())
+        lines += [f"  - `{path.name}` {_about(path)}".rstrip() for path in named if path.name != "__init__.py"]
+    return "\n".join(lines)
+
+
+def _about(path: Path) -> str:
+    text = path.read_text()
+    if path.suffix == ".c":
+        return "the C spawner"
+    return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "files": files,
     "transitions": transitions,
     "rules": rules,
     "service-keys": service_keys,
