@@ -38,7 +38,7 @@ check: setup ## format, lint, types, import contracts, unit tests: under a minut
 	@echo '== format';  $(VENV)/bin/ruff format --check .
 	@echo '== lint';    $(VENV)/bin/ruff check .
 	@echo '== types';   $(VENV)/bin/mypy
-	@echo '== imports'; $(VENV)/bin/lint-imports
+	@echo '== imports'; $(VENV)/bin/lint-imports --config .ci/importlinter.ini
 	@echo '== units';   $(VENV)/bin/python3 -m pytest -q -n 2 tests/unit tests/house $(ARGS)
 
 bench: setup ## amonsup and its peers side by side, in one run; ARGS='crash --quick' for less
