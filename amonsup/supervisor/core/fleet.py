@@ -11,9 +11,8 @@ is quarantined, a transcript that replays the failure is ordered, and the turn g
 
 from __future__ import annotations
 
-import copy
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -25,7 +24,7 @@ from amonsup.supervisor.core.table import TABLE
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.effects import AnyEffect, Finished, FleetDown, Forget, Quarantine
-from amonsup.supervisor.model.phases import AT_REST, Phase
+from amonsup.supervisor.model.phases import AT_REST, Goal, Phase
 from amonsup.supervisor.model.records import Operation, ServiceState, Task
 
 TRAIL = 256
@@ -55,7 +54,10 @@ class Fleet:
         turn = Turn(self, now)
         queue: deque[ev.AnyEvent] = deque(events)
         steps = 0
-        while queue:
+        while queue or turn.unanswered:
+            if not queue:
+                queue.extend(ev.Reconsidered(name=name, is_settled=True) for name in turn.unanswered)
+                turn.unanswered.clear()
             event = queue.popleft()
             steps += 1
             if steps > MAX_STEPS:
@@ -63,11 +65,12 @@ class Fleet:
             state = self.states.get(event.name)
             if state is None:
                 continue
-            before = state.phase, state.generation, state.pid
+            before = state.phase, state.generation, state.pid, state.takes_dependants
             self._run_rule(turn, state, event)
+            state = self.states[event.name]
             queue.extend(turn.follow_ups)
             turn.follow_ups.clear()
-            if (state.phase, state.generation, state.pid) != before:
+            if (state.phase, state.generation, state.pid, state.takes_dependants) != before:
                 queue.extend(ev.Reconsidered(name=name) for name in self._neighbours(event.name))
         self._close(turn)
         return turn.effects
@@ -96,20 +99,29 @@ class Fleet:
     def respecify(self, specs: Iterable[ServiceSpec]) -> None:
         """Adopt new specs. States of services that are gone stay until their stop has forgotten them.
 
-        A removed service keeps its old spec, without dependencies, so that its stop can be carried out.
+        A removed service keeps its old spec, without dependencies that nobody knows, so that it can be stopped.
         """
         wanted = {spec.name: spec for spec in specs}
         for name, state in self.states.items():
             if name not in wanted:
                 wanted[name] = msgspec.structs.replace(self.specs[name], depends_on=self._kept(name, wanted))
-            elif self.specs.get(name) != wanted[name]:
-                self.dirty.add(state.name)
+            else:
+                self._keep(state)
+                if self.specs.get(name) != wanted[name]:
+                    self.dirty.add(name)
         for name in wanted:
             if name not in self.states:
                 self.states[name] = ServiceState(name=name)
                 self.dirty.add(name)
         self.specs = wanted
         self.dependants = ordering.dependants_of(wanted.values())
+
+    def _keep(self, state: ServiceState) -> None:
+        """A service that was being removed is configured again: its stop goes on, and does not forget it."""
+        if any(task.forget for task in state.queue):
+            state.queue = tuple(msgspec.structs.replace(task, forget=False) for task in state.queue)
+            state.goal = Goal.STAY if state.goal is Goal.REMOVE else state.goal
+            self.dirty.add(state.name)
 
     def _kept(self, name: str, wanted: Mapping[str, ServiceSpec]) -> tuple:  # type: ignore[type-arg]
         known = {*wanted, *self.states}
@@ -126,7 +138,7 @@ class Fleet:
     # -- inside --
 
     def _run_rule(self, turn: Turn, state: ServiceState, event: ev.AnyEvent) -> None:
-        before = copy.copy(state)
+        before = msgspec.structs.replace(state)
         marks = len(turn.effects), len(turn.settled)
         self._trail.append((turn.now, event))
         try:
@@ -134,11 +146,11 @@ class Fleet:
         except Exception as error:  # noqa: BLE001 - boundary 1 of 3: the quarantine of a rule
             del turn.effects[marks[0] :], turn.settled[marks[1] :]
             turn.follow_ups.clear()
-            self._quarantine(turn, before, error)
+            self._quarantine(turn, before, event, error)
         if self.states[event.name] != before:
             self.dirty.add(event.name)
 
-    def _quarantine(self, turn: Turn, before: ServiceState, error: Exception) -> None:
+    def _quarantine(self, turn: Turn, before: ServiceState, event: ev.AnyEvent, error: Exception) -> None:
         name = before.name
         text = f"{type(error).__name__}: {error}"
         record = transcript.Transcript(
@@ -150,16 +162,20 @@ class Fleet:
             is_shutting_down=self.is_shutting_down,
         )
         turn.effects.append(Quarantine(name=name, transcript=transcript.encode(record), error=text))
-        state = self.states[name] = copy.copy(before)
+        state = self.states[name] = msgspec.structs.replace(before)
         turn.enter(state, Phase.QUARANTINED, f"internal error: {text}")
+        if isinstance(event, ev.Commanded):
+            state.queue = (*state.queue, event.task)
         while state.queue:
             turn.settle(state, False, "internal error, the service is quarantined")
         turn.note(state, "quarantined", text)
 
-    def _neighbours(self, name: str) -> list[str]:
+    def _neighbours(self, name: str) -> Sequence[str]:
         """Who is concerned by a change of `name`: what it depends on, its dependants, and through those that wait."""
-        spec = self.specs.get(name)
-        found = [d.name for d in spec.depends_on] if spec is not None else []
+        spec = self.specs[name]
+        if not spec.depends_on and name not in self.dependants:
+            return ()
+        found = [d.name for d in spec.depends_on]
         pending, seen = [name], {name}
         while pending:
             for dependant in self.dependants.get(pending.pop(), ()):
@@ -184,6 +200,11 @@ class Fleet:
 
     def _forget(self, name: str) -> None:
         del self.states[name], self.specs[name]
+        for dependant in self.dependants.get(name, ()):  # removed as well, and still on their way down
+            if dependant in self.specs:
+                spec = self.specs[dependant]
+                left = tuple(d for d in spec.depends_on if d.name != name)
+                self.specs[dependant] = msgspec.structs.replace(spec, depends_on=left)
         self.dirty.discard(name)
         self.dependants = ordering.dependants_of(self.specs.values())
 

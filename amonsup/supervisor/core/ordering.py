@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from amonsup.config.specs import Condition, Dependency, ServiceSpec, ServiceType
-from amonsup.supervisor.model.phases import LIVE, Desired, Goal, Phase
+from amonsup.supervisor.model.phases import GOING_DOWN, LIVE, Desired, Goal, Phase
 from amonsup.supervisor.model.records import ServiceState
 
 
@@ -30,6 +30,8 @@ def is_met(dependency: Dependency, spec: ServiceSpec, state: ServiceState) -> bo
         return state.phase is Phase.RUNNING
     if state.phase is Phase.RUNNING:
         return True
+    if spec.type is ServiceType.ONESHOT:
+        return state.phase is Phase.EXITED and state.goal is Goal.DONE
     # A simple service has started once it was spawned; one that notifies says so itself.
     return state.phase is Phase.STARTING and state.pid > 0 and spec.type is ServiceType.SIMPLE
 
@@ -58,19 +60,25 @@ def hopeless_dependency(
     return None
 
 
-def must_follow(dependency: Dependency, state: ServiceState, seen: int | None) -> bool:
-    """Whether a live dependant has to go down because of what its dependency does.
+def must_follow(dependency: Dependency, spec: ServiceSpec, state: ServiceState, seen: int | None) -> bool:
+    """Whether a live dependant has to go down because of what its dependency, with its `spec` and `state`, does.
 
-    A dependency that drains takes along everybody when it is to stay down, and those with `restart: true` when it
-    restarts. With `restart: true` a dependency that died, or lives a later life than the one seen, is followed too.
+    A dependency that is to stay down takes along everybody, and one that drains for a restart those with `restart:
+    true`. With `restart: true` a dependency that died, or lives a later life than the one seen, is followed too; one
+    that was never seen (an apply has just added it) is not. A oneshot is not expected to live on.
     """
     if dependency.condition is Condition.COMPLETED:
         return False
-    if state.phase is Phase.DRAINING:
-        return state.takes_dependants or dependency.restart
+    if state.takes_dependants and state.phase in GOING_DOWN:
+        return True
     if not dependency.restart:
         return False
-    return state.phase not in (Phase.STARTING, Phase.RUNNING) or (seen is not None and state.generation != seen)
+    if state.phase is Phase.DRAINING:
+        return True
+    if seen is None:
+        return False
+    is_up = state.phase in (Phase.STARTING, Phase.RUNNING) or spec.type is ServiceType.ONESHOT
+    return not is_up or state.generation != seen
 
 
 def blockers(
@@ -85,9 +93,21 @@ def blockers(
         other, spec = states.get(name), specs.get(name)
         if other is None or spec is None or other.phase not in LIVE:
             continue
-        if any(d.name == state.name and must_follow(d, state, None) for d in spec.depends_on):
+        if any(d.name == state.name and must_follow(d, specs[d.name], state, None) for d in spec.depends_on):
             blocking.append(name)
     return tuple(blocking)
+
+
+def is_leaned_on(
+    name: str, dependants: Iterable[str], specs: Mapping[str, ServiceSpec], states: Mapping[str, ServiceState]
+) -> bool:
+    """Whether somebody who needs the service to be up is alive, although it may be away itself just now."""
+    return any(
+        states[dependant].phase in LIVE
+        and any(d.name == name and d.condition is not Condition.COMPLETED for d in specs[dependant].depends_on)
+        for dependant in dependants
+        if dependant in states and dependant in specs
+    )
 
 
 def layers(specs: Mapping[str, ServiceSpec]) -> list[list[str]]:

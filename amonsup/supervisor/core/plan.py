@@ -31,6 +31,15 @@ BORN_WITH = (
 """Fields whose change needs a new life. `logging.capture` counts too."""
 
 
+SPELLED = {
+    "success_codes": "success_exit",
+    "success_signals": "success_exit",
+    "reload_signal": "reload",
+    "reload_command": "reload",
+}
+"""Fields that are not named as conf.d names them."""
+
+
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of a plan. action: start, stop, restart, change (in place) or add (known, but not started)."""
 
@@ -47,11 +56,12 @@ def digest(spec: ServiceSpec) -> str:
 
 def differing(old: ServiceSpec, new: ServiceSpec) -> tuple[str, ...]:
     """The keys, in interface.md's spelling, in which two specs differ."""
-    return tuple(
-        key.removesuffix("_s").removesuffix("_bytes")
+    found = (
+        SPELLED.get(key, key.removesuffix("_s").removesuffix("_bytes"))
         for key in ServiceSpec.__struct_fields__
         if getattr(old, key) != getattr(new, key)
     )
+    return tuple(dict.fromkeys(found))
 
 
 def plan(
@@ -78,6 +88,9 @@ def _added(spec: ServiceSpec) -> Change:
 
 
 def _changed(old: ServiceSpec, new: ServiceSpec, state: ServiceState | None) -> Change | None:
+    if state is not None and any(task.forget for task in state.queue):
+        # It was removed, is still on its way out, and now it is back.
+        return _added(new)
     keys = differing(old, new)
     if not keys:
         return None

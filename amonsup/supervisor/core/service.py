@@ -45,25 +45,29 @@ def on_commanded(turn: Turn, state: ServiceState, event: ev.Commanded) -> None:
     if state.phase is Phase.QUARANTINED:
         turn.enter(state, Phase.STOPPED if not state.pid else Phase.RUNNING, "released from quarantine by a command")
         state.quarantine = ""
-    if _overrides(state, event.task):
-        turn.settle(state, False, f"overridden by {event.task.verb} ({event.task.by})")
-    state.queue = (*state.queue, event.task)
+    task = event.task
+    for at in reversed(range(len(state.queue))):
+        if _overrides(state, task, state.queue[at]):
+            turn.settle(state, False, f"overridden by {task.verb} ({task.by})", at=at)
+    state.queue = (*state.queue, task)
     advance(turn, state)
+    if task.kill and state.queue and state.phase in GOING_DOWN and not state.is_killed:
+        _kill(turn, state)  # who says so now does not want to wait behind a patient stop
 
 
-def _overrides(state: ServiceState, task: Task) -> bool:
-    if not state.queue or not state.queue[0].begun or state.queue[0].verb not in UP_VERBS:
+def _overrides(state: ServiceState, task: Task, queued: Task) -> bool:
+    if queued.verb not in UP_VERBS:
         return False
     if task.verb == "stop":
         return True
-    return task.verb == "restart" and state.phase in (Phase.WAITING, Phase.BACKOFF)
+    return task.verb == "restart" and queued.begun and state.phase in (Phase.WAITING, Phase.BACKOFF)
 
 
 def advance(turn: Turn, state: ServiceState, *, looks_around: bool = False) -> None:
     """Begin and settle tasks until the head of the queue has to wait, or none is left.
 
-    `looks_around`: also judge whether what a start waits for can still come. Only when everything around has been
-    told of this start, otherwise a dependency that is just being fetched would look hopeless.
+    `looks_around`: also judge whether what a start waits for can still come. Only when everything around has moved,
+    otherwise a dependency that is just being fetched would look hopeless.
     """
     while state.queue:
         head = state.queue[0]
@@ -91,7 +95,7 @@ def _begin_stop(turn: Turn, state: ServiceState, task: Task) -> None:
     if not task.forget and not turn.world.is_shutting_down:
         turn.remember(state, True)
     goal = Goal.REMOVE if task.forget else Goal.STAY
-    if state.phase in (Phase.STARTING, Phase.RUNNING):
+    if state.phase in (Phase.STARTING, Phase.RUNNING) or _is_leaned_on(turn, state):
         go_down(turn, state, goal, f"stopped by {task.by}", takes_dependants=True)
     elif state.phase in GOING_DOWN:
         state.goal = goal
@@ -103,6 +107,14 @@ def _begin_stop(turn: Turn, state: ServiceState, task: Task) -> None:
         turn.enter(state, Phase.STOPPED, f"stopped by {task.by}")
     if task.kill and state.phase in GOING_DOWN:
         _kill(turn, state)
+
+
+def _is_leaned_on(turn: Turn, state: ServiceState) -> bool:
+    """Away for the moment, and yet to be stopped in order: somebody lives who needs it."""
+    if state.phase not in (Phase.BACKOFF, Phase.WAITING, Phase.FATAL):
+        return False
+    world = turn.world
+    return ordering.is_leaned_on(state.name, world.dependants.get(state.name, ()), world.specs, world.states)
 
 
 def _begin_restart(turn: Turn, state: ServiceState, task: Task) -> None:
@@ -136,10 +148,15 @@ def _answer(turn: Turn, state: ServiceState, *, looks_around: bool) -> bool:
         turn.settle(state, True, state.why)
         if task.forget and state.phase is Phase.STOPPED:
             turn.effects.append(Forget(name=state.name))
+            while state.queue:
+                turn.settle(state, False, "it is no longer configured")
         return True
     verdict = _up_verdict(state)
-    if verdict is None and looks_around and state.phase is Phase.WAITING:
-        verdict = _waiting_verdict(turn, state)
+    if verdict is None and state.phase is Phase.WAITING:
+        if looks_around:
+            verdict = _waiting_verdict(turn, state)
+        else:
+            turn.unanswered[state.name] = None
     if verdict is None:
         return False
     turn.settle(state, *verdict)
@@ -177,6 +194,8 @@ def on_needed(turn: Turn, state: ServiceState, event: ev.Needed) -> None:
         state.desired = Desired.UP
         state.by = f"needed by {event.by}"
         turn.remember(state, False)
+        try_start(turn, state, fetches=True)
+    elif state.phase is Phase.WAITING:
         try_start(turn, state, fetches=True)
     elif state.phase is Phase.EXITED and not state.queue:
         state.desired = Desired.UP
@@ -231,6 +250,8 @@ def _begin_life(turn: Turn, state: ServiceState, spec: ServiceSpec) -> None:
 
 def _unmet(turn: Turn, state: ServiceState) -> tuple[str, ...]:
     world = turn.world
+    if not turn.spec(state).depends_on:
+        return ()
     return tuple(
         d.name for d in turn.spec(state).depends_on if not ordering.is_met(d, world.specs[d.name], world.states[d.name])
     )
@@ -244,7 +265,6 @@ def _wait(turn: Turn, state: ServiceState, missing: tuple[str, ...], why: str, *
     if fetches:
         for name in missing:
             turn.need(name, state.name)
-        turn.follow_ups.append(ev.Reconsidered(name=state.name))
 
 
 def _limit_text(spec: ServiceSpec, state: ServiceState) -> str:
@@ -300,6 +320,7 @@ def on_spawn_failed(turn: Turn, state: ServiceState, event: ev.SpawnFailed) -> N
         retry(turn, state, event.reason)
     else:
         give_up(turn, state, event.reason)
+    advance(turn, state)
 
 
 def on_unborn(turn: Turn, state: ServiceState, event: ev.Unborn) -> None:
@@ -309,6 +330,7 @@ def on_unborn(turn: Turn, state: ServiceState, event: ev.Unborn) -> None:
     if state.phase is Phase.STARTING:
         state.starts = state.starts[:-1]
         try_start(turn, state)
+        advance(turn, state)
     else:
         _clean(turn, state)
 
@@ -375,7 +397,12 @@ def _kill(turn: Turn, state: ServiceState) -> None:
         turn.enter(state, Phase.STOPPING, state.why)
     turn.clear_timer(state)
     state.is_killed = True
-    turn.effects.append(KillAll(name=state.name, generation=state.generation))
+    if state.phase is Phase.CLEANING:
+        _sweep(turn, state, gentle=False)
+    elif not state.pid:
+        _clean(turn, state)
+    else:
+        turn.effects.append(KillAll(name=state.name, generation=state.generation))
 
 
 def on_exited(turn: Turn, state: ServiceState, event: ev.Exited) -> None:
@@ -525,6 +552,7 @@ def _fail_life(turn: Turn, state: ServiceState, why: str, signal: int = 0) -> No
     """
     spec = turn.spec(state)
     turn.note(state, "failed", why)
+    state.by = ""
     state.goal = Goal.RETRY if restart.wants_another(spec, succeeded=False) else Goal.STAY
     turn.enter(state, Phase.STOPPING, why)
     turn.effects.append(SignalMain(name=state.name, generation=state.generation, signal=signal or spec.stop_signal))
@@ -548,16 +576,20 @@ def on_reconsidered(turn: Turn, state: ServiceState, event: ev.Reconsidered) -> 
         _follow(turn, state)
     elif state.phase is Phase.DRAINING:
         _drain(turn, state)
-    advance(turn, state, looks_around=True)
+    advance(turn, state, looks_around=event.is_settled)
 
 
 def _follow(turn: Turn, state: ServiceState) -> None:
     seen = dict(state.seen)
     for dependency in turn.spec(state).depends_on:
         other = turn.world.states[dependency.name]
-        if ordering.must_follow(dependency, other, seen.get(dependency.name)):
+        other_spec = turn.world.specs[dependency.name]
+        if ordering.must_follow(dependency, other_spec, other, seen.get(dependency.name)):
             state.by = f"dependency {dependency.name}"
-            go_down(turn, state, Goal.WAIT, f"its dependency {dependency.name} goes down", takes_dependants=False)
+            # Where the dependency is to stay down, so are we: those who need us come along.
+            is_for_good = other.takes_dependants and other.phase in GOING_DOWN
+            why = f"its dependency {dependency.name} goes down"
+            go_down(turn, state, Goal.WAIT, why, takes_dependants=is_for_good)
             return
 
 
@@ -573,7 +605,19 @@ def on_respecified(turn: Turn, state: ServiceState, event: ev.Respecified) -> No
     """Changed in place. Deadlines already running keep their length; dependencies are looked at again."""
     if state.phase is Phase.RUNNING and turn.spec(state).watchdog_s <= 0:
         turn.clear_timer(state)
+    if state.phase in (Phase.STARTING, Phase.RUNNING):
+        state.seen = _now_seen(turn, state)
     on_reconsidered(turn, state, ev.Reconsidered(name=state.name))
+
+
+def _now_seen(turn: Turn, state: ServiceState) -> tuple[tuple[str, int], ...]:
+    """What was seen, and of dependencies that have become `restart: true` under a running life those that are up."""
+    found = dict(state.seen)
+    for dependency in turn.spec(state).depends_on:
+        other = turn.world.states[dependency.name]
+        if dependency.restart and other.phase in (Phase.STARTING, Phase.RUNNING):
+            found.setdefault(dependency.name, other.generation)
+    return tuple(found.items())
 
 
 def ignore(turn: Turn, state: ServiceState, event: ev.Event) -> None:

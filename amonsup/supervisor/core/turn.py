@@ -41,6 +41,7 @@ class Turn:
         self.effects: list[AnyEffect] = []
         self.follow_ups: list[AnyEvent] = []
         self.settled: list[tuple[str, str, Outcome]] = []  # (service, operation, outcome)
+        self.unanswered: dict[str, None] = {}  # who has a command that waits for others; judged when all have moved
 
     def spec(self, state: ServiceState) -> ServiceSpec:
         return self.world.specs[state.name]
@@ -76,7 +77,7 @@ class Turn:
         """Have the service `name` started, because `by` depends on it."""
         self.follow_ups.append(Needed(name=name, by=by))
 
-    def settle(self, state: ServiceState, is_ok: bool, text: str = "") -> None:
-        """The head of the queue is over; its operation learns the outcome."""
-        task, state.queue = state.queue[0], state.queue[1:]
+    def settle(self, state: ServiceState, is_ok: bool, text: str = "", *, at: int = 0) -> None:
+        """The head of the queue (or the task `at`) is over; its operation learns the outcome."""
+        task, state.queue = state.queue[at], (*state.queue[:at], *state.queue[at + 1 :])
         self.settled.append((state.name, task.operation, Outcome(is_ok=is_ok, text=text)))

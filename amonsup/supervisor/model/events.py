@@ -29,7 +29,12 @@ class Needed(Event, frozen=True, tag=True):
 
 
 class Reconsidered(Event, frozen=True, tag=True):
-    """Something around the service changed (a dependency, a dependant, the fleet's mode): look again."""
+    """Something around the service changed (a dependency, a dependant, the fleet's mode): look again.
+
+    `is_settled`: everybody around has been told and has moved; what is still missing now will not come by itself.
+    """
+
+    is_settled: bool = False
 
 
 class Spawned(Event, frozen=True, tag=True):
