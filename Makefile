@@ -35,7 +35,7 @@ test: setup ## setup, then every test
 	@$(VENV)/bin/python3 -m pytest -n 2 $(ARGS)
 
 check: setup ## format, lint, types, import contracts, unit tests: under a minute
-	@echo '== format';  $(VENV)/bin/ruff format --check .
+	@echo '== format';  $(VENV)/bin/ruff format --check --output-format concise .
 	@echo '== lint';    $(VENV)/bin/ruff check .
 	@echo '== types';   $(VENV)/bin/mypy
 	@echo '== imports'; $(VENV)/bin/lint-imports --config .ci/importlinter.ini
