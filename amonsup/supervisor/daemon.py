@@ -290,7 +290,7 @@ class Supervisor:
         What may be done twice without harm (a sweep, a timer) need not be on record first; that is written at the
         latest when the queue is empty.
         """
-        if any(type(effect) in ACTING for effect in effects):
+        if not ACTING.isdisjoint(map(type, effects)):
             self._record()
         waiting, self._queue = self._queue, deque()
         was_pumping, self._is_pumping = self._is_pumping, True
@@ -369,6 +369,8 @@ class Supervisor:
         """Everything that changed, in one write."""
         lines: list[journal.Line] = []
         for fleet in (self.fleet, self.household):
+            if not fleet.dirty and not fleet.operations.dirty:
+                continue
             lines += [journal.Line(s=fleet.states[name]) for name in fleet.dirty if name in fleet.states]
             lines += [
                 journal.Line(o=fleet.operations.known[known])

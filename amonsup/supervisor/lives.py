@@ -136,12 +136,15 @@ class Lives:
     def sweep(self, spec: ServiceSpec, generation: int, signum: int) -> None:
         """After the main process: nothing may be left. Posts Swept."""
 
+        def let_go() -> None:
+            self._clean.discard(spec.name)
+            self._outputs.over(spec.name, generation)
+
         def clean(strays: tuple[Stray, ...]) -> None:
             self._sweeps.pop(spec.name, None)
-            self._loop.call_soon(lambda: self._outputs.over(spec.name, generation))
             # A start that follows at once need not look again; by the next turn anything may have happened.
             self._clean.add(spec.name)
-            self._loop.call_soon(self._clean.clear)
+            self._loop.call_soon(let_go)
             self._post(ev.Swept(name=spec.name, generation=generation, strays=strays))
 
         if not signum and spec.name not in self._sweeps and self.scopes.is_deserted(spec.name):

@@ -165,7 +165,6 @@ class Watch:
         except ChildProcessError:
             ended = Ended(None)
         if ended is not None:
-            self._loop.call_soon(lambda: _reap(process.pid))
             self._finish(process, ended)
 
     def _end_of_foreign(self, process: Process) -> None:
@@ -183,6 +182,8 @@ class Watch:
             self._acknowledge(process.pid, process.start_ticks)
 
     def _close(self, process: Process) -> None:
+        if process.is_own:
+            _reap(process.pid)
         self._loop.unwatch(process.pidfd)
         os.close(process.pidfd)
 
