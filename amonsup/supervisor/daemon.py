@@ -73,7 +73,7 @@ class Supervisor:
         self._troubles: dict[str, str] = {}
         self._applies: deque[Callable[[], None]] = deque()
         self._retry: Timer | None = None
-        self._is_upgrading = False
+        self._is_up = False
 
         link = socket.socket(fileno=guardian.LINK_FD)
         self.store = Store(self.loop, link, self._told_of_exit, self._on_signal, self._become_guardian)
@@ -113,6 +113,7 @@ class Supervisor:
             self.journal.rewrite(())
             self._boot()
         self._open_server()
+        self._is_up = True
         self.watch.reap_orphans()
         self.store.deliver_pending()
         gc.collect()
@@ -673,15 +674,16 @@ class Supervisor:
 
     def _become_guardian(self) -> None:
         """Our parent is gone. Same pid, same children, same descriptors: we are the guardian now."""
-        self._complain("the guardian died; taking its role")
-        self._record()
-        table = {
-            "lock": guardian.LOCK_FD,
-            "store": self.store.descriptors,
-            "exits": [],
-            "pending": [],
-        }
-        guardian.become_guardian(self.options, table)
+        if self._is_up:
+            self._record()
+        take_guardians_role(self.options, self.store.descriptors)
+
+
+def take_guardians_role(options: dict[str, Any], store: dict[str, int]) -> None:
+    """Our parent is gone, at whatever moment: what it held and we do not is found again by path, or made anew."""
+    os.write(2, f"{_rfc3339(time.time())} supervisor: the guardian died; taking its role\n".encode())
+    table = {"lock": guardian.LOCK_FD, "store": store, "exits": [], "pending": []}
+    guardian.become_guardian(options, table)
 
 
 def _loaded_or_errors(code: int, raw: bytes) -> Loaded | str:
@@ -720,7 +722,7 @@ def main(options: dict[str, Any]) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if os.getppid() != options["guardian"]:
-        return 1  # it died before we were there; whoever is the guardian now starts another
+        take_guardians_role(options, {})
     gc.disable()
     return Supervisor(options).run()
 

@@ -150,7 +150,8 @@ class Watch:
             process = self.processes.get(found.si_pid)
             if process is not None:
                 self._end_of_own(process)
-            _reap(found.si_pid)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(found.si_pid, os.WNOHANG)
 
     # -- ends --
 
@@ -183,7 +184,8 @@ class Watch:
 
     def _close(self, process: Process) -> None:
         if process.is_own:
-            _reap(process.pid)
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED | os.WNOHANG)
         self._loop.unwatch(process.pidfd)
         os.close(process.pidfd)
 
@@ -213,11 +215,6 @@ def _look(process: Process) -> Ended | None:
     if not pid:
         return None
     return Ended(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
-
-
-def _reap(pid: int) -> None:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
 
 
 def _open_pidfd(pid: int) -> int:
