@@ -178,6 +178,7 @@ class Lives:
         """Go on with a life (or the end of one) that a predecessor's record shows."""
         name, generation = spec.name, state.generation
         self._generations[name] = generation
+        self.scopes.inherited(name)
         if spec.type is ServiceType.NOTIFY and f"notify:{name}" in self._store.descriptors:
             self._open_notify(name, self._store.descriptors[f"notify:{name}"])
         if state.pid:
@@ -305,7 +306,7 @@ class Lives:
         coming = self._readied.pop(spec.name, None)
         if coming is None:
             return None
-        is_same = coming.spec is spec and coming.generation == generation
+        is_same = coming.spec is spec and coming.generation == generation and not self.scopes.is_spent(spec.name)
         if is_same and (not spec.user or coming.accounts_stamp == accounts.stamp()):
             return coming
         coming.close()

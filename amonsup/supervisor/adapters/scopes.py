@@ -56,6 +56,12 @@ class Scopes(Protocol):
     def kill(self, name: str) -> bool:
         """SIGKILL to everything at once; False if there is no such means and each has to be signalled."""
 
+    def is_spent(self, name: str) -> bool:
+        """Whether what `holding` has given earlier is of no use any more: ask it again."""
+
+    def inherited(self, name: str) -> None:
+        """A predecessor began the life that is in the scope."""
+
     def remove(self, name: str) -> None:
         """The service is gone and its scope empty."""
 
@@ -70,11 +76,19 @@ class CgroupScopes:
 
     def __init__(self, base: str) -> None:
         self.base = base
+        # Measured on Linux 6.18: once cgroup.kill was used on a cgroup, whoever clone3 bears into it from outside is
+        # killed at birth, for ever. So such a cgroup is replaced before the next birth. What a predecessor did to
+        # those that we find nobody knows.
+        self._killed: set[str] = set()
+        self._doubtful = {entry.name for entry in os.scandir(base) if entry.is_dir()}
         self._counts_memory = os.path.exists(os.path.join(base, "memory.events"))
 
     def holding(self, name: str) -> Holding:
         path = os.path.join(self.base, name)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        if name in self._killed or name in self._doubtful:
+            self._doubtful.discard(name)  # if it cannot be removed somebody was born in it, and lives
+            self.remove(name)
         try:
             return Holding(cgroup_fd=os.open(path, flags))
         except FileNotFoundError:
@@ -109,13 +123,22 @@ class CgroupScopes:
             return False
         finally:
             os.close(fd)
+        self._killed.add(name)
         return True
+
+    def is_spent(self, name: str) -> bool:
+        return name in self._killed
+
+    def inherited(self, name: str) -> None:
+        pass
 
     def remove(self, name: str) -> None:
         path = os.path.join(self.base, name)
         for directory, _, _ in os.walk(path, topdown=False):
             with contextlib.suppress(OSError):
                 os.rmdir(directory)
+        if not os.path.exists(path):
+            self._killed.discard(name)
 
     def oom_kills(self, name: str) -> int:
         if not self._counts_memory:
@@ -128,7 +151,8 @@ class CgroupScopes:
 
 class MarkerScopes:
     """An inherited limit as marker. `roots` lists the processes whose children may be orphans of a life, `known`
-    the pids that are accounted for; `is_whole` says whether all orphans since our start were reparented to a root."""
+    the pids that are accounted for. Orphans of a life that we did not begin may also be with init, because there was
+    a time without guardian and supervisor: for those only a look at all processes counts, until it finds none."""
 
     kind = "marker"
 
@@ -136,7 +160,7 @@ class MarkerScopes:
         self.instance = instance
         self.roots = roots
         self.known = known
-        self.is_whole = True
+        self._inherited: set[str] = set()
         _, self._hard = resource.getrlimit(RLIMIT_MSGQUEUE)
 
     def limits_of(self, name: str) -> tuple[int, int]:
@@ -150,12 +174,15 @@ class MarkerScopes:
         return Holding(limits=((RLIMIT_MSGQUEUE, *self.limits_of(name)),))
 
     def is_deserted(self, name: str) -> bool:
-        return self.is_whole and not self._has_orphans()
+        return name not in self._inherited and not self._has_orphans()
 
     def members(self, name: str, *, thorough: bool) -> list[int]:
-        if not thorough and self.is_whole and not self._has_orphans():
+        if not thorough and self.is_deserted(name):
             return []
-        return [pid for pid in procfs.all_pids() if self.holds(name, pid) and not procfs.is_zombie(pid)]
+        found = [pid for pid in procfs.all_pids() if self.holds(name, pid) and not procfs.is_zombie(pid)]
+        if not found:
+            self._inherited.discard(name)
+        return found
 
     def holds(self, name: str, pid: int) -> bool:
         soft, hard = self.limits_of(name)
@@ -169,6 +196,12 @@ class MarkerScopes:
 
     def kill(self, name: str) -> bool:
         return False
+
+    def is_spent(self, name: str) -> bool:
+        return False
+
+    def inherited(self, name: str) -> None:
+        self._inherited.add(name)
 
     def remove(self, name: str) -> None:
         pass
