@@ -386,6 +386,13 @@ class Site:
             pass
         raise ScenarioError(f"no event {kind!r} of {service or 'the daemon'} with {text!r} came")
 
+    def wait_any(self, kind: str, service: str = "") -> Message:
+        """The first event of this kind since the beginning; does not move what `wait` has passed."""
+        for event in self.happenings(0):
+            if event["kind"] == kind and event.get("service", "") == service:
+                return event
+        raise AssertionError
+
     def passed(self) -> int:
         """Pass over all events so far: `wait` looks at later ones only."""
         events = self.events(self.seen)

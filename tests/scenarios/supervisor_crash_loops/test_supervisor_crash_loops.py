@@ -1,0 +1,64 @@
+"""A supervisor that dies again and again: its successor adopts and only watches, says so, and then comes back."""
+
+from __future__ import annotations
+
+from support.site import is_alive, kill_hard, until
+
+DEATHS = 5
+
+
+def test_it_only_watches_then_comes_back(open_site, who):
+    site = open_site(who, patches="watch_until").start()
+    pids = site.running("one", "two")
+    until(lambda: site.lines("lives.one") and site.lines("lives.two"))
+    for _ in range(DEATHS):
+        assert "watches only" not in site.warnings()
+        assert not [event for event in site.events() if event["kind"] == "watching-only"]
+        site.kill("supervisor")
+
+    site.wait("watching-only")
+    assert "adopts and watches only" in site.warnings()
+    assert site.running("one", "two") == pids
+    # It watches: an end is noticed and told; it only watches: nobody is started, no command is taken.
+    kill_hard(pids["one"])
+    site.wait("exited", "one", "killed by SIGKILL")
+    assert site.state("one", "waiting")["why"] == "the supervisor only watches, after dying repeatedly"
+    for verb in ("start", "stop", "restart"):
+        assert site.refused(verb, services=["two"])["code"] == "watching-only"
+    assert site.refused("apply")["code"] == "watching-only"
+    assert is_alive(pids["two"])
+    assert site.cli("restart", "two").returncode == 1
+
+    site.write("enough", "")
+    site.wait("watching-ended")
+    assert site.state("one", "running")["restarts"] == 1
+    until(lambda: len(site.lines("lives.one")) == 2)
+    assert site.pid("two") == pids["two"]
+    assert site.warnings() == ""
+    site.do("restart", services=["two"])
+
+
+def test_an_operation_cut_off_is_given_up_not_forgotten(open_site, who):
+    """The client gets its answer although nothing is carried out any more."""
+    site = open_site(who, patches="watch_until")
+    site.start()
+    for _ in range(DEATHS - 1):
+        site.kill("supervisor")
+    pids = site.running("one", "two", "supervisor", "guardian")
+    with site.connect() as client:
+        import os
+        import signal
+
+        assert client.hello
+        os.kill(pids["one"], signal.SIGSTOP)  # its stop takes as long as we like
+        request_id = client.request("restart", services=["one"])
+        assert client.message()["type"] == "accepted"
+        kill_hard(pids["supervisor"])
+    word = site.talk("restart", request_id, services=["one"])
+    assert word["type"] == "finished", word
+    assert not word["result"]["ok"]
+    assert "given up" in word["result"]["note"]
+    os.kill(pids["one"], signal.SIGCONT)
+    site.write("enough", "")
+    until(lambda: len(site.lines("lives.one")) == 2)
+    assert site.running("two")["two"] == pids["two"]
