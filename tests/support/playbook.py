@@ -141,9 +141,7 @@ class Playbook:
         self._last_operation += 1
         operation = f"op-{self._last_operation}"
         tasks = {n: msgspec.structs.replace(t, operation=operation) for n, t in tasks.items()}
-        record = Operation(
-            id=operation, verb=verb, by=by, accepted=self.now, targets=tuple(tasks), tasks=tasks
-        )
+        record = Operation(id=operation, verb=verb, by=by, accepted=self.now, targets=tuple(tasks), tasks=tasks)
         take = self.fleet.shut_down if verb == "shutdown" else self.fleet.command
         self._carry_out(take(record, self.now))
         return operation
@@ -169,7 +167,7 @@ class Playbook:
         for _ in range(10):
             for name, life in list(self.lives.items()):
                 if life.is_alive and self.fleet.specs[name].type is ServiceType.NOTIFY:
-                    self.notice(name, is_ready=True)
+                    self.notice(name, is_ready=True, is_alive=True)
             self.advance(1.0)
         assert all(self.phase(name) is Phase.RUNNING for name in names), self.phases()
         self.take()
@@ -326,9 +324,7 @@ class Playbook:
         if failure is not None:
             life.is_clean = True
             reason, is_transient = failure
-            event = ev.SpawnFailed(
-                name=name, generation=life.generation, reason=reason, is_transient=is_transient
-            )
+            event = ev.SpawnFailed(name=name, generation=life.generation, reason=reason, is_transient=is_transient)
             self.feed(event)
             return
         self._last_pid += 1

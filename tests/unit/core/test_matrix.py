@@ -69,9 +69,7 @@ MATRIX = read_matrix()
 
 
 def test_the_matrix_is_whole() -> None:
-    wanted = itertools.product(
-        ("up", "down"), ("starting", "running", "stopping"), (*KINDS, *OTHERS), RestartPolicy
-    )
+    wanted = itertools.product(("up", "down"), ("starting", "running", "stopping"), (*KINDS, *OTHERS), RestartPolicy)
     assert sorted(map(str, wanted)) == sorted(str(tuple(row[:4])) for row in MATRIX)
 
 
@@ -111,9 +109,7 @@ def let_happen(book: Playbook, kind: str) -> None:
         book.exits("s", **KINDS[kind])
     elif kind in STARTED_WITHOUT_LIFE:
         book.answers_at_once = book.state("s").phase is Phase.STARTING
-        event = ev.SpawnFailed(
-            name="s", generation=generation, reason="no", is_transient=kind == "spawn-transient"
-        )
+        event = ev.SpawnFailed(name="s", generation=generation, reason="no", is_transient=kind == "spawn-transient")
         if book.answers_at_once:
             book.lives["s"].is_clean = True
             book.pending.clear()

@@ -1,0 +1,345 @@
+"""What an apply would do: (old, new, state) -> action and reason; and that no field is forgotten."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import msgspec
+import pytest
+
+from amonsup.config import not_yet
+from amonsup.config.specs import (
+    Backoff,
+    Healthcheck,
+    Logging,
+    RestartPolicy,
+    Role,
+    ServiceSpec,
+    ServiceType,
+    StartLimit,
+    Update,
+    WatchRule,
+)
+from amonsup.supervisor.core.plan import BORN_WITH, Change, differing, digest, plan
+from amonsup.supervisor.model.phases import LIVE, Phase
+from amonsup.supervisor.model.records import ServiceState, Task
+from tests.support.playbook import Playbook, following, service
+
+# ---- every field ---------------------------------------------------------------------------------------------------
+
+IN_PLACE = {
+    "description": "shown only",
+    "autostart": "asked at a boot",
+    "start_timeout_s": "asked when a start begins",
+    "min_uptime_s": "asked when a start begins",
+    "restart": "asked after an end",
+    "backoff": "asked after an end",
+    "start_limit": "asked before a start",
+    "success_codes": "asked after an end",
+    "success_signals": "asked after an end",
+    "depends_on": "asked whenever something around changes",
+    "stop_signal": "asked at a stop",
+    "stop_grace_period_s": "asked at a stop",
+    "tags": "asked when a command selects",
+}
+"""Why a running life need not know; proven below where the engine is concerned."""
+
+NOT_YET = {
+    "pid_file": "pid_file",
+    "healthcheck": "healthcheck",
+    "reload_signal": "reload",
+    "reload_command": "reload",
+    "preflight": "preflight",
+    "pre_start": "pre_start",
+    "post_start": "post_start",
+    "pre_stop": "pre_stop",
+    "post_stop": "post_stop",
+    "ulimits": "ulimits",
+    "mem_limit_bytes": "mem_limit",
+    "cpus": "cpus",
+    "pids_limit": "pids_limit",
+    "nice": "nice",
+    "ionice": "ionice",
+    "oom_score_adj": "oom_score_adj",
+    "cpuset": "cpuset",
+    "cap_drop": "cap_drop",
+    "cap_add": "cap_add",
+    "scale": "scale",
+    "schedule": "schedule",
+    "time_zone": "time_zone",
+    "catch_up": "catch_up",
+    "secrets": "secrets",
+    "sockets": "sockets",
+    "update": "update",
+    "remote": "remote",
+}
+"""Fields that no configuration can carry yet, with their key. Who takes one out of not_yet.py decides here anew."""
+
+
+def test_every_field_is_decided() -> None:
+    fields = set(ServiceSpec.__struct_fields__) - {"name", "logging"}
+    groups = (set(BORN_WITH), set(IN_PLACE), set(NOT_YET))
+    assert set().union(*groups) == fields
+    assert all(not a & b for a, b in itertools.combinations(groups, 2))
+
+
+def test_what_is_not_decided_yet_is_refused_by_the_configuration() -> None:
+    assert set(NOT_YET.values()) <= set(not_yet.SERVICE)
+    logging = {f.removesuffix("_bytes") for f in Logging.__struct_fields__} - {"capture"}
+    assert {f"logging.{field}" for field in logging} <= set(not_yet.SERVICE)
+
+
+OTHER: dict[str, Any] = {
+    "command": ("/bin/other",),
+    "user": "nobody",
+    "group": "users",
+    "supplementary_groups": ("adm",),
+    "working_dir": "/tmp",
+    "environment": (("A", "1"),),
+    "umask": 0o77,
+    "type": ServiceType.NOTIFY,
+    "watchdog_s": 7.0,
+    "no_new_privileges": True,
+    "description": "another",
+    "autostart": False,
+    "start_timeout_s": 1.0,
+    "min_uptime_s": 9.0,
+    "restart": RestartPolicy.NO,
+    "backoff": Backoff(step_s=9.0),
+    "start_limit": StartLimit(1, 1.0),
+    "success_codes": (0, 1),
+    "success_signals": (),
+    "depends_on": (following("db"),),
+    "stop_signal": 2,
+    "stop_grace_period_s": 1.0,
+    "tags": ("x",),
+}
+
+
+def test_the_samples_differ_from_the_defaults() -> None:
+    assert set(OTHER) == set(BORN_WITH) | set(IN_PLACE)
+    plain = service("s")
+    assert all(getattr(plain, key) != value for key, value in OTHER.items())
+
+
+@pytest.mark.parametrize("field", BORN_WITH)
+def test_what_a_life_is_born_with_needs_a_new_one(field: str) -> None:
+    new = msgspec.structs.replace(service("s"), **{field: OTHER[field]})
+    assert digest(new) != digest(service("s"))
+    (change,) = plan_of(service("s"), new, Phase.RUNNING)
+    assert (change.action, change.why) == ("restart", f"changed: {field.removesuffix('_s')}")
+
+
+@pytest.mark.parametrize("field", IN_PLACE)
+def test_what_is_asked_when_it_is_needed_does_not(field: str) -> None:
+    """On a running service: planned as a change in place, and carried out without touching its process."""
+    new = msgspec.structs.replace(service("s"), **{field: OTHER[field]})
+    assert digest(new) == digest(service("s"))
+    book = Playbook(service("s"), service("db"))
+    book.up("s")
+    changes, operation = book.apply(new, service("db"))
+    assert [change.action for change in changes] == ["change"]
+    assert book.outcome(operation) is None, "nothing to be done for anybody"
+    assert book.fleet.operations.known[operation].is_finished
+    assert book.phase("s") is Phase.RUNNING
+    assert book.take() == [f"{operation}: "]
+    assert book.fleet.specs["s"] == new
+
+
+def test_capture_is_what_a_life_is_born_with_and_the_rest_of_logging_is_not() -> None:
+    capture = service("s", logging=Logging(capture=False))
+    assert plan_of(service("s"), capture, Phase.RUNNING)[0] == Change("s", "restart", "changed: logging")
+    rest = Logging(
+        max_size_bytes=1,
+        max_files=1,
+        max_total_bytes=1,
+        rotate="daily",
+        compress=False,
+        stderr="separate",
+        timestamps=True,
+        files=("/x",),
+        watch=(WatchRule(match="x"),),
+    )
+    assert plan_of(service("s"), service("s", logging=rest), Phase.RUNNING)[0].action == "change"
+
+
+# ---- the changed policy is in force at once ------------------------------------------------------------------------
+
+
+def test_a_changed_restart_policy_is_in_force_for_the_next_end() -> None:
+    book = Playbook(service("s"))
+    book.up("s")
+    book.apply(service("s", restart=RestartPolicy.NO))
+    book.exits("s", code=1)
+    assert book.phase("s") is Phase.EXITED
+
+
+def test_a_changed_stop_signal_and_grace_period_are_in_force_for_the_next_stop() -> None:
+    book = Playbook(service("s"))
+    book.up("s")
+    book.apply(service("s", stop_signal=2, stop_grace_period_s=3.0))
+    book.take()
+    book.deaf.add("s")
+    book.stop("s")
+    assert (book.take(), book.due_in("s")) == (["s: signal 2"], 3.0)
+
+
+def test_a_changed_success_exit_and_back_off_are_in_force_for_the_next_end() -> None:
+    book = Playbook(service("s", restart=RestartPolicy.ON_FAILURE))
+    book.up("s")
+    book.apply(service("s", restart=RestartPolicy.ON_FAILURE, success_codes=(0, 4), backoff=Backoff(initial_s=5.0)))
+    book.exits("s", code=5)
+    assert book.phase("s") is Phase.BACKOFF
+    book.advance(6.0)
+    book.exits("s", code=4)
+    assert book.phase("s") is Phase.EXITED
+
+
+def test_a_dependency_that_is_taken_away_lets_who_waits_for_it_go_on() -> None:
+    book = Playbook(service("db", restart=RestartPolicy.NO), service("web", "db"))
+    book.spawn_failures["db"] = [("no", False)]
+    book.start("web")
+    assert book.phase("web") is Phase.WAITING
+    book.apply(service("db", restart=RestartPolicy.NO), service("web"))
+    assert book.take()[-1] == "web: spawn 1"
+
+
+def test_a_dependency_that_becomes_restart_true_is_followed_from_now_on() -> None:
+    book = Playbook(service("db"), service("web", "db"))
+    book.up("web")
+    book.apply(service("db"), service("web", following("db")))
+    book.take()
+    book.exits("db", code=1)
+    assert "web: spawn 2" in book.take()
+
+
+# ---- the plan as a table -------------------------------------------------------------------------------------------
+
+SAME, BORN, POLICY = service("s"), service("s", umask=0o77), service("s", restart=RestartPolicy.NO)
+LATENT = service("s", autostart=False)
+
+
+def plan_of(old: ServiceSpec | None, new: ServiceSpec | None, phase: Phase | None) -> list[Change]:
+    states = {} if phase is None else {"s": ServiceState(name="s", phase=phase)}
+    return plan({"s": old} if old else {}, {"s": new} if new else {}, states)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "phases", "action", "why"),
+    [
+        (None, SAME, {None}, "start", "new in conf.d"),
+        (None, LATENT, {None}, "add", "new in conf.d, autostart: false"),
+        (SAME, None, LIVE, "stop", "removed from conf.d"),
+        (SAME, None, set(Phase) - LIVE, "stop", "removed from conf.d, was not running"),
+        (SAME, BORN, LIVE, "restart", "changed: umask"),
+        (SAME, BORN, {Phase.BACKOFF}, "restart", "changed: umask; was backoff"),
+        (SAME, BORN, {Phase.FATAL}, "restart", "changed: umask; was fatal"),
+        (SAME, BORN, {Phase.QUARANTINED}, "restart", "changed: umask; was quarantined"),
+        (SAME, BORN, {Phase.STOPPED}, "change", "changed: umask; was stopped"),
+        (SAME, BORN, {Phase.EXITED}, "change", "changed: umask; was exited"),
+        (SAME, BORN, {Phase.WAITING}, "change", "changed: umask; was waiting"),
+        (SAME, BORN, {None}, "change", "changed: umask"),
+        (SAME, POLICY, {*Phase, None}, "change", "changed: restart"),
+    ],
+)
+def test_plan(
+    old: ServiceSpec | None, new: ServiceSpec | None, phases: set[Phase | None], action: str, why: str
+) -> None:
+    for phase in phases:
+        assert plan_of(old, new, phase) == [Change("s", action, why)], phase
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_what_did_not_change_is_not_named(phase: Phase) -> None:
+    assert plan_of(SAME, SAME, phase) == []
+
+
+def test_the_plan_follows_the_new_order_and_removals_come_last() -> None:
+    old = {name: service(name) for name in ("gone", "b", "a")}
+    new = {name: service(name, umask=0) for name in ("a", "b", "new")}
+    states = {name: ServiceState(name=name, phase=Phase.RUNNING) for name in old}
+    assert [(c.name, c.action) for c in plan(old, new, states)] == [
+        ("a", "restart"),
+        ("b", "restart"),
+        ("new", "start"),
+        ("gone", "stop"),
+    ]
+
+
+def test_what_comes_back_while_it_is_being_removed_is_new() -> None:
+    leaving = ServiceState(name="s", phase=Phase.STOPPING, queue=(Task("op", "stop", "apply", forget=True),))
+    assert plan({"s": SAME}, {"s": SAME}, {"s": leaving}) == [Change("s", "start", "new in conf.d")]
+
+
+def test_changed_keys_are_named_as_conf_d_names_them() -> None:
+    new = service(
+        "s",
+        success_codes=(1,),
+        success_signals=(),
+        reload_signal=0,
+        mem_limit_bytes=1,
+        start_timeout_s=1.0,
+        healthcheck=Healthcheck(tcp="x:1"),
+        update=Update(("x",)),
+        remote=Role.NONE,
+    )
+    assert differing(SAME, new) == (
+        "start_timeout",
+        "success_exit",
+        "healthcheck",
+        "reload",
+        "mem_limit",
+        "update",
+        "remote",
+    )
+
+
+def test_a_spec_of_every_field_has_a_stable_digest() -> None:
+    """It is compared with what an older supervisor of the same site wrote down."""
+    assert digest(service("s")) == digest(service("other"))
+    assert digest(msgspec.json.decode(msgspec.json.encode(BORN), type=ServiceSpec)) == digest(BORN)
+
+
+# ---- an apply, carried out -----------------------------------------------------------------------------------------
+
+
+def test_an_apply_touches_only_what_changed() -> None:
+    book = Playbook(service("a"), service("b"), service("c"))
+    book.up("a", "b", "c")
+    _, operation = book.apply(service("a"), service("b", umask=0), service("d"))
+    assert {line.split(":")[0] for line in book.take()} == {"b", "c", "d"}
+    book.advance(1.0)
+    assert book.fleet.operations.known[operation].is_finished
+    assert book.phases() == {"a": "running", "b": "running", "d": "running"}
+    assert book.state("a").generation == 1
+
+
+def test_a_removed_chain_is_stopped_in_order_and_forgotten() -> None:
+    book = Playbook(service("db"), service("web", "db"))
+    book.up("web")
+    _, operation = book.apply()
+    script = book.take()
+    assert script.index("web: signal 15") < script.index("db: signal 15")
+    assert [line for line in script if "forget" in line] == ["web: forget", "db: forget"]
+    assert book.fleet.operations.known[operation].is_finished
+    assert book.fleet.states == book.fleet.specs == {}
+
+
+def test_a_removed_dependency_that_is_gone_first_leaves_nobody_pointing_at_it() -> None:
+    book = Playbook(service("db", restart=RestartPolicy.NO), service("web", "db"))
+    book.up("web")
+    book.exits("db", code=1)
+    book.deaf.add("web")
+    book.apply()
+    assert list(book.fleet.states) == ["web"]
+    assert book.fleet.specs["web"].depends_on == ()
+    book.advance(10.0)
+    assert book.fleet.states == {}
+
+
+def test_a_service_that_is_not_to_start_by_itself_is_only_known() -> None:
+    book = Playbook()
+    changes, _ = book.apply(LATENT)
+    assert [change.action for change in changes] == ["add"]
+    assert (book.phase("s"), book.lives) == (Phase.STOPPED, {})
