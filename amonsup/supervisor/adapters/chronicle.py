@@ -14,7 +14,7 @@ import msgspec
 
 from amonsup.verbs.results import Happening
 
-HALF = 8 * 1024 * 1024
+HALF = 2 * 1024 * 1024
 
 
 class Chronicle:
