@@ -1,0 +1,126 @@
+"""FIFOs of lives: kept until the life is over *and* the logger has everything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amonsup.supervisor.adapters.accounts import Account
+from amonsup.supervisor.adapters.outputs import Outputs
+
+NOBODY_ELSE = Account(-1, -1, (), "me", "/", "/bin/sh")
+
+
+class FakeStore:
+    """The store's two verbs, without a guardian."""
+
+    def __init__(self) -> None:
+        self.descriptors: dict[str, int] = {}
+
+    def keep(self, name: str, fd: int) -> None:
+        self.descriptors[name] = fd
+
+    def drop(self, name: str) -> None:
+        fd = self.descriptors.pop(name, None)
+        if fd is not None:
+            os.close(fd)
+
+
+class FakeLogger:
+    """What it is told, and what it reads."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, int]] = []
+        self.readers: dict[tuple[str, int], int] = {}
+
+    def send(self, message: dict[str, Any], fds: tuple[int, ...]) -> None:
+        self.told.append((message["do"], message["service"], message["generation"]))
+        for fd in fds:
+            self.readers[message["service"], message["generation"]] = os.dup(fd)
+
+
+@pytest.fixture
+def store() -> Iterator[FakeStore]:
+    made = FakeStore()
+    yield made
+    for name in list(made.descriptors):
+        made.drop(name)
+
+
+@pytest.fixture
+def logger() -> Iterator[FakeLogger]:
+    made = FakeLogger()
+    yield made
+    for fd in made.readers.values():
+        os.close(fd)
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, store: FakeStore) -> Outputs:
+    (tmp_path / "fifo").mkdir()
+    return Outputs(str(tmp_path), store)  # type: ignore[arg-type]
+
+
+def test_what_a_life_writes_reaches_the_logger(outputs: Outputs, logger: FakeLogger) -> None:
+    outputs.connect(logger.send)
+    fd = outputs.make("s", 1, NOBODY_ELSE)
+    assert logger.told == [], "nobody writes yet"
+    outputs.begun("s", 1)
+    os.write(fd, b"hello\n")
+    assert logger.told == [("capture", "s", 1)]
+    assert os.read(logger.readers["s", 1], 100) == b"hello\n"
+
+
+def test_without_a_logger_everything_waits_and_the_next_one_is_told_in_order(
+    outputs: Outputs, logger: FakeLogger
+) -> None:
+    for generation in (1, 2):
+        os.write(outputs.make("s", generation, NOBODY_ELSE), f"life {generation}\n".encode())
+        outputs.begun("s", generation)
+    outputs.over("s", 1)
+    outputs.connect(logger.send)
+    assert logger.told == [("capture", "s", 1), ("over", "s", 1), ("capture", "s", 2)]
+    assert os.read(logger.readers["s", 1], 100) == b"life 1\n"
+    assert os.read(logger.readers["s", 2], 100) == b"life 2\n"
+
+
+def test_a_fifo_goes_when_the_logger_has_everything(outputs: Outputs, store: FakeStore, tmp_path: Path) -> None:
+    outputs.make("s", 1, NOBODY_ELSE)
+    outputs.begun("s", 1)
+    outputs.over("s", 1)
+    assert not outputs.is_drained
+    assert os.listdir(tmp_path / "fifo") == ["s.1"]
+    rung: list[str] = []
+    outputs.when_drained = lambda: rung.append("drained")
+    outputs.drained("s", 1)
+    assert (os.listdir(tmp_path / "fifo"), store.descriptors, rung) == ([], {}, ["drained"])
+
+
+def test_one_that_was_made_and_never_used_is_let_go(outputs: Outputs, logger: FakeLogger, tmp_path: Path) -> None:
+    outputs.connect(logger.send)
+    outputs.make("s", 5, NOBODY_ELSE)
+    outputs.over("s", 5)
+    assert (os.listdir(tmp_path / "fifo"), logger.told) == ([], [])
+
+
+def test_the_end_of_what_was_never_made_is_nothing(outputs: Outputs) -> None:
+    outputs.over("s", 0)
+    assert outputs.is_drained
+
+
+def test_a_successor_finds_fifos_by_store_and_by_path(outputs: Outputs, tmp_path: Path, logger: FakeLogger) -> None:
+    outputs.make("kept", 1, NOBODY_ELSE)
+    os.mkfifo(tmp_path / "fifo" / "only-a-path.7")
+    (tmp_path / "fifo" / "no-life").write_text("")
+    successor_store = FakeStore()
+    successor_store.descriptors = {"fifo:kept:1": os.dup(outputs._store.descriptors["fifo:kept:1"])}
+    successor = Outputs(str(tmp_path), successor_store)  # type: ignore[arg-type]
+    successor.recover(lambda name, _generation: name == "kept")
+    successor.connect(logger.send)
+    assert logger.told == [("capture", "kept", 1), ("capture", "only-a-path", 7), ("over", "only-a-path", 7)]
+    for name in list(successor_store.descriptors):
+        successor_store.drop(name)
