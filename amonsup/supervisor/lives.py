@@ -50,6 +50,9 @@ READY_AFTER_S = 0.5
 READY_PER_TURN = 20
 READY_PAUSE_S = 0.02
 
+RESERVED = 24
+"""Descriptors that no service gets: a supervisor that used up its last one could neither listen nor be succeeded."""
+
 Extra = Callable[[], tuple[tuple[int, int], ...]]
 
 
@@ -108,7 +111,9 @@ class Lives:
         self._oom_kills: dict[str, int] = {}
         self._own_account = accounts.own()
         # Each costs us two descriptors and the guardian one; most must stay free for clients and lives.
-        self._most_readied = surroundings.nofile[1] // 16
+        hard = surroundings.nofile[1]
+        self._most_readied = hard // 16
+        self._most_descriptors = hard - min(RESERVED, hard // 4)
         self.extras: dict[str, Extra] = {}  # descriptors that one of our own processes is born with
 
     # -- orders --
@@ -274,6 +279,8 @@ class Lives:
         """Everything a life needs before its process is made. Raises OSError, LookupError."""
         account = self._account(spec)
         temporary = []
+        if spec.name not in self.extras:
+            self._check_room()
         try:
             extra = self.extras[spec.name]() if spec.name in self.extras else ()
             temporary += [ours for ours, _ in extra]
@@ -287,6 +294,13 @@ class Lives:
             _close(temporary)
             raise
         return Next(spec, generation, readied, tuple(temporary), accounts.stamp())
+
+    def _check_room(self) -> None:
+        """Raises OSError if what is left is reserved. The lowest free number tells how many are in use."""
+        lowest = os.dup(self._null)
+        os.close(lowest)
+        if lowest >= self._most_descriptors:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     def _ready_some(self) -> None:
         """In a quiet moment: a crash must not wait for a FIFO, a cgroup and a look into /etc/passwd."""
