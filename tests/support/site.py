@@ -448,6 +448,14 @@ class Site:
         os.chown(temporary, self.who.uid, self.who.gid)
         temporary.rename(self.path / name)
 
+    def mkdir(self, name: str, mode: int = 0o755) -> Path:
+        """A directory as the daemon's user could make it."""
+        path = self.file(name)
+        path.mkdir()
+        os.chown(path, self.who.uid, self.who.gid)
+        path.chmod(mode)
+        return path
+
     # -- hurting --
 
     def kill(self, name: str) -> int:

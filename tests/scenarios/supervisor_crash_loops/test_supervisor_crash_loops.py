@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 from support.site import is_alive, kill_hard, until
 
 DEATHS = 5
@@ -46,9 +49,6 @@ def test_an_operation_cut_off_is_given_up_not_forgotten(open_site, who):
         site.kill("supervisor")
     pids = site.running("one", "two", "supervisor", "guardian")
     with site.connect() as client:
-        import os
-        import signal
-
         assert client.hello
         os.kill(pids["one"], signal.SIGSTOP)  # its stop takes as long as we like
         request_id = client.request("restart", services=["one"])

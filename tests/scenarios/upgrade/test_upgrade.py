@@ -1,0 +1,114 @@
+"""amonsupd replaces itself by what is installed now; a broken installation is refused. No service notices.
+
+The daemon runs from a copy of the package, which the scenario then replaces as a package manager would.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import uuid
+
+import pytest
+
+from support.site import ROOT, until, wait_gone
+
+OURS = ("guardian", "supervisor", "logger")
+
+
+@pytest.fixture
+def site(open_site, who):
+    who.paths = tuple(path for path in who.paths if path != str(ROOT))
+    site = open_site(who, environ={"PYTHONPATH": ""})
+    install(site, "1.0.0")
+    site._environ["PYTHONPATH"] = ":".join([str(site.file("installed")), *who.paths])
+    site.puppet("waiting")
+    return site.start()
+
+
+def install(site, version, *, breaks=""):
+    """Put a version in place, all at once."""
+    fresh, target = site.file(f"fresh-{uuid.uuid4().hex}"), site.file("installed")
+    shutil.copytree(ROOT / "amonsup", fresh / "amonsup", ignore=shutil.ignore_patterns("__pycache__"))
+    init = fresh / "amonsup" / "__init__.py"
+    init.write_text(init.read_text().split("__version__")[0] + f'__version__ = "{version}"\n')
+    if breaks:
+        with (fresh / "amonsup" / breaks).open("a") as file:
+            file.write("\nthis is no Python\n")
+    if target.exists():
+        target.rename(site.file(f"old-{uuid.uuid4().hex}"))
+    fresh.rename(target)
+
+
+def version(site):
+    return site.show("supervisor")["facts"]["version"]
+
+
+def check_replaced(site, before):
+    """Our processes are others, but for the guardian's number; the services are the same."""
+    after = site.running(*before)
+    assert after["guardian"] == before["guardian"]
+    assert after["supervisor"] != before["supervisor"]
+    assert after["logger"] != before["logger"]
+    assert (after["one"], after["writer"]) == (before["one"], before["writer"])
+
+
+def test_everything_of_ours_is_replaced(site):
+    before = site.running("one", "writer", *OURS)
+    assert version(site) == "1.0.0"
+    install(site, "1.1.0")
+    result = site.do("upgrade")
+    assert result["note"] == "this is amonsup 1.1.0"
+    assert version(site) == "1.1.0"
+    wait_gone(before["logger"])
+    check_replaced(site, before)
+    rows = site.answers()
+    assert [rows[name]["restarts"] for name in ("one", "writer")] == [0, 0]
+    # By signal as well, and with the client of the command line.
+    before = site.running("one", "writer", *OURS)
+    install(site, "1.2.0")
+    os.kill(before["guardian"], signal.SIGUSR2)
+    until(lambda: version(site) == "1.2.0")
+    wait_gone(before["logger"])
+    check_replaced(site, before)
+    install(site, "1.3.0")
+    done = site.cli("upgrade")
+    assert done.returncode == 0, done.stderr
+    assert version(site) == "1.3.0"
+    assert site.lines("violations") == []
+    site.close()
+    *numbers, last = site.log("writer")
+    assert numbers == [str(number) for number in range(len(numbers))]
+    assert last == f"wrote {len(numbers)}"
+
+
+@pytest.mark.parametrize("breaks", ["supervisor/daemon.py", "supervisor/guardian.py", "logs/logger.py"])
+def test_what_does_not_load_is_refused(site, breaks):
+    before = site.running("one", "writer", *OURS)
+    install(site, "1.1.0", breaks=breaks)
+    refusal = site.refused("upgrade")
+    assert refusal["code"] == "failed"
+    assert "does not load" in refusal["text"]
+    assert "SyntaxError" in site.stderr()
+    assert site.running(*before) == before
+    os.kill(before["guardian"], signal.SIGUSR2)
+    site.wait("refused", "", "SIGUSR2")
+    assert site.running(*before) == before
+    # And mended, it goes.
+    install(site, "1.1.1")
+    site.do("upgrade")
+    assert version(site) == "1.1.1"
+
+
+def test_an_operation_under_way_goes_on(site):
+    with site.connect() as client:
+        request_id = client.request("start", services=["waiting"])
+        assert client.message()["type"] == "accepted"
+    puppet = site.puppet("waiting")
+    until(puppet.lives)
+    site.do("upgrade")
+    puppet.tell("notify READY=1")
+    word = site.talk("start", request_id, services=["waiting"])
+    assert word["result"]["ok"], word
+    assert len(puppet.lives()) == 1
