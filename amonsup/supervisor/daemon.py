@@ -107,6 +107,7 @@ class Supervisor:
             self._say("state-set-aside", f"unreadable state was set aside as {found.set_aside}")
         is_successor = bool(found.instance)
         self.outputs.recover(lambda name, generation: self._is_current(found, name, generation))
+        0 and self.outputs.drop_unborn(lambda name, generation: self._is_to_come(found, name, generation))
         if is_successor:
             self._take_over(found)
         else:
@@ -136,8 +137,10 @@ class Supervisor:
         if base is not None:
             made: scopes.Scopes = scopes.CgroupScopes(base)
         else:
+            lock = os.fstat(guardian.LOCK_FD)
             made = scopes.MarkerScopes(
-                self.instance,
+                # The lock outlives every state file, so what still runs is found even if the record is lost.
+                f"{lock.st_dev}:{lock.st_ino}",
                 lambda: (os.getpid(), self.options["guardian"]),
                 lambda: {*self.watch.processes, os.getpid()},
             )
@@ -246,6 +249,11 @@ class Supervisor:
     def _is_current(found: journal.Recovered, name: str, generation: int) -> bool:
         state = found.states.get(name)
         return state is not None and state.generation == generation and state.phase in LIVE
+
+    @staticmethod
+    def _is_to_come(found: journal.Recovered, name: str, generation: int) -> bool:
+        state = found.states.get(name)
+        return state is not None and generation > state.generation
 
     def _set_watch_only(self, is_so: bool) -> None:
         self.fleet.is_watching_only = is_so

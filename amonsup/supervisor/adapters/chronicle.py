@@ -29,7 +29,13 @@ class Chronicle:
         self.sequence = self._last_sequence()
 
     def append(self, happenings: list[Happening]) -> None:
-        raw = b"".join(msgspec.json.encode(happening) + b"\n" for happening in happenings)
+        if self._lost:
+            first = happenings[0]
+            gap = Happening(first.seq - 1, first.at, "lost", "", f"{self._lost} entries before this one ({self.error})")
+            entries = [gap, *happenings]
+        else:
+            entries = happenings
+        raw = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
         try:
             self._open()
             written = os.write(self._fd, raw)
@@ -68,6 +74,13 @@ class Chronicle:
             self._fd = -1
         self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
         self._size = os.fstat(self._fd).st_size
+        if self._size and not self._ends_whole():
+            self._size += os.write(self._fd, b"\n")  # a torn tail must not take the next entry with it
+
+    def _ends_whole(self) -> bool:
+        with open(self.path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
 
     def _turn_over(self) -> None:
         with contextlib.suppress(OSError):
@@ -77,8 +90,9 @@ class Chronicle:
 
     def _last_sequence(self) -> int:
         for path in (self.path, self.path + ".1"):
-            with contextlib.suppress(OSError, msgspec.MsgspecError, IndexError), open(path, "rb") as file:
+            with contextlib.suppress(OSError), open(path, "rb") as file:
                 file.seek(max(0, os.path.getsize(path) - 65536))
-                lines = [line for line in file.read().splitlines(True) if line.endswith(b"}\n")]
-                return msgspec.json.decode(lines[-1], type=Happening).seq
+                for line in reversed(file.read().splitlines()):
+                    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                        return msgspec.json.decode(line, type=Happening).seq
         return 0

@@ -117,7 +117,7 @@ def recover(path: str, boot_id: str) -> Recovered:
     complete, _, _torn = raw.rpartition(b"\n")
     try:
         return _fold(complete.splitlines(), boot_id)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return Recovered(set_aside=set_aside(path))
 
 

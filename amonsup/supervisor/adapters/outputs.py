@@ -88,6 +88,15 @@ class Outputs:
         self._begun = set(self.lives())
         self._over = {life for life in self.lives() if not is_live(*life)}
 
+    def drop_unborn(self, is_to_come: Callable[[str, int], bool]) -> None:
+        """After `recover`: let go of what a predecessor had made ready for lives that it never began.
+
+        They must not be told to a logger: the life that does get the number would be taken for the one before.
+        """
+        for name, generation in self.lives():
+            if is_to_come(name, generation):
+                self.drained(name, generation)
+
     def connect(self, send: Send) -> None:
         """A logger is there: tell it everything, oldest life first. Replaces an earlier logger."""
         self._send = send

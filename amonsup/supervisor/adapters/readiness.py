@@ -40,7 +40,7 @@ class Notice(msgspec.Struct, frozen=True):
 def parse(datagram: bytes) -> Notice:
     """Never fails: what cannot be read says nothing. STATUS is made printable and cut to MAX_STATUS characters."""
     found: dict[str, str] = {}
-    for line in datagram[:MAX_DATAGRAM].decode("utf-8", "replace").splitlines():
+    for line in datagram[:MAX_DATAGRAM].decode("utf-8", "replace").split("\n"):
         key, equals, value = line.partition("=")
         if equals:
             found[key] = value

@@ -3,7 +3,7 @@
 Two kinds, one interface. A cgroup (v2) where we may make one: the child is born in it, nothing it forks ever leaves
 it. Elsewhere a marker that is inherited and cannot be shed: the hard limit of RLIMIT_MSGQUEUE may be lowered by a
 process but never raised, `env -i` and setsid do not touch it, and it can be read in /proc/PID/limits. Soft and hard
-limit together make the marker; it is derived from the site instance and the service, so a successor knows it too.
+limit together make the marker; it is derived from the site and the service, so a successor knows it too.
 
 A scope lasts as long as the service is configured; its lives follow each other in it, each after the one before has
 been swept out.
@@ -12,6 +12,7 @@ been swept out.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 from collections.abc import Callable, Iterable
@@ -25,6 +26,9 @@ try:
     from _blake2 import blake2b  # hashlib would load OpenSSL with it: 3 MB in a process that must stay small
 except ImportError:
     from hashlib import blake2b
+
+LEAST_HARD_LIMIT = 4
+"""Below it there is no soft and hard limit that could mark anything."""
 
 RLIMIT_MSGQUEUE = 12  # bits/resource.h; the resource module has it only on some builds
 
@@ -108,8 +112,9 @@ class CgroupScopes:
         return [pid for pid in found if pid > 0]
 
     def holds(self, name: str, pid: int) -> bool:
-        own = os.path.join("/", os.path.basename(self.base), name).encode()
-        return any(line.startswith(b"0::") and own in line for line in procfs.read(f"/proc/{pid}/cgroup").splitlines())
+        own = f"/{os.path.basename(self.base)}/{name}/".encode()
+        lines = procfs.read(f"/proc/{pid}/cgroup").splitlines()
+        return any(line.startswith(b"0::") and own in line + b"/" for line in lines)
 
     def kill(self, name: str) -> bool:
         """cgroup.kill is atomic against forks; kernels before 5.14 lack it."""
@@ -167,7 +172,9 @@ class MarkerScopes:
         """Soft and hard limit: the hard one in the upper half of ours, the soft one in the quarter below."""
         digest = blake2b(f"{self.instance}/{name}".encode(), digest_size=16).digest()
         first, second = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
-        top = self._hard if self._hard > 0 else 1 << 62
+        top = 1 << 62 if self._hard == resource.RLIM_INFINITY else self._hard
+        if top < LEAST_HARD_LIMIT:
+            raise OSError(errno.EPERM, f"the hard limit of RLIMIT_MSGQUEUE is {top}: no room for markers")
         return top // 4 + first % (top // 4), top // 2 + second % (top // 2)
 
     def holding(self, name: str) -> Holding:

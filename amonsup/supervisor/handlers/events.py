@@ -43,7 +43,7 @@ def since_text(text: str, wall_now: float) -> str | None:
         moment = datetime.fromtimestamp(max(0.0, wall_now - int(ago[1]) * _UNITS[ago[2]]), UTC)
     else:
         try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+        except (ValueError, OverflowError):  # the ends of the calendar do not fit into every zone
             return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -36,7 +36,7 @@ def _send(desk: Desk, name: str, number: int) -> TargetOutcome:
 def signal_number(text: str) -> int | None:
     """A name with or without SIG, or a number; None if there is no such signal."""
     if text.isascii() and text.isdigit():
-        return int(text) if 1 <= int(text[:4]) < signals.NSIG else None
+        return int(text) if len(text) <= 4 and 1 <= int(text) < signals.NSIG else None
     name = text.upper() if text.upper().startswith("SIG") else f"SIG{text.upper()}"
     found = signals.Signals.__members__.get(name)
     return None if found is None else int(found)

@@ -81,10 +81,9 @@ def test_a_full_disk_loses_whole_entries_and_counts_them(tmp_path: Path, monkeyp
     monkeypatch.undo()
     made.append([happening(5)])
     assert made.error == ""
-    assert read(made) == [1, 5]
+    assert read(made) == [1, 4, 5]  # in the place of the last lost one stands that some were lost
 
 
-@pytest.mark.xfail(reason="reported: the docstring promises it, append() only resets the count")
 def test_how_many_were_lost_is_written_as_soon_as_writing_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

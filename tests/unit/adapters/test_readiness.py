@@ -71,6 +71,5 @@ def test_a_status_is_not_mistaken_for_anything_else(text: str) -> None:
 
 
 @pytest.mark.parametrize("separator", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
-@pytest.mark.xfail(reason="reported: splitlines() splits at more than the newline of sd_notify(3)", strict=True)
 def test_only_a_newline_separates(separator: str) -> None:
     assert not parse(f"STATUS=x{separator}READY=1".encode()).is_ready

@@ -38,9 +38,6 @@ def test_a_marker_can_always_be_set_by_who_may_only_lower(instance: str, name: s
 
 
 @pytest.mark.parametrize("hard", [0, 1, 2, 3])
-@pytest.mark.xfail(
-    reason="reported: 0 is taken for infinity (EPERM for a plain user), 1 to 3 divide by zero", strict=True
-)
 def test_a_hard_limit_too_small_for_markers_is_noticed(hard: int) -> None:
     try:
         soft, low = markers("i", hard).limits_of("s")
@@ -167,7 +164,6 @@ def test_a_process_is_recognised_by_its_path(base: Path, monkeypatch: pytest.Mon
     assert [pid for pid in range(1, 7) if CgroupScopes(str(base)).holds("s", pid)] == [1, 2]
 
 
-@pytest.mark.xfail(reason="reported: `own in line` also finds a longer name", strict=True)
 def test_a_process_of_a_service_with_a_longer_name_is_not_mistaken(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(procfs, "read", lambda _path: f"0::/x/{base.name}/s2\n".encode())
     assert not CgroupScopes(str(base)).holds("s", 7)
