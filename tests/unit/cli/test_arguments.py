@@ -149,9 +149,7 @@ def test_every_verb_has_a_grammar_that_collides_with_nothing(name: str) -> None:
     assert len(spellings) == len(set(spellings))
     assert all(option.help for option in known.options)
     assert all(place.help for place in known.places)
-    assert [place.is_many for place in known.places[:-1]] == [False] * (
-        len(known.places) - 1 if known.places else 0
-    )
+    assert [place.is_many for place in known.places[:-1]] == [False] * (len(known.places) - 1 if known.places else 0)
 
 
 def test_usage() -> None:

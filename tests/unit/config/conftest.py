@@ -41,9 +41,7 @@ def site(base: Path) -> Site:
 def errors(site: Site, base: Path) -> Callable[..., list[str]]:
     """The rendered errors of conf.d files, their directory left out."""
 
-    def rendered(
-        *contents: str | bytes, environ: dict[str, str] | None = None, euid: int = PLAIN
-    ) -> list[str]:
+    def rendered(*contents: str | bytes, environ: dict[str, str] | None = None, euid: int = PLAIN) -> list[str]:
         outcome = site(*contents, environ=environ, euid=euid)
         assert isinstance(outcome, list), "the configuration was accepted"
         return [error.render().replace(f"{base}/conf.d/", "") for error in outcome]

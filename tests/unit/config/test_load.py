@@ -71,8 +71,7 @@ def test_warnings(site: Site, base: Path) -> None:
     assert isinstance(outcome, Loaded)
     assert [each.replace(f"{base}/conf.d/", "") for each in outcome.warnings] == [
         "x.yml: is not read: only *.yaml is",
-        "a.yaml:2:16: services.s.command: "
-        "'|' is handed to the program as a word: commands are not run by a shell",
+        "a.yaml:2:16: services.s.command: '|' is handed to the program as a word: commands are not run by a shell",
         "a.yaml:3:47: services.t.depends_on: s has no healthcheck: it counts as healthy once it is running",
         "a.yaml:2:52: services.s.working_dir: the directory '/no/such/place' does not exist",
         "a.yaml:2:16: services.s.command: the program 'no-such-program' is not found",
@@ -97,9 +96,7 @@ def test_names_on_disk_that_are_no_text(site: Site, base: Path) -> None:
     Path(os.fsdecode(os.fsencode(base) + b"/conf.d/\xff.yaml")).write_text(TRUE)
     outcome = site("")
     assert isinstance(outcome, list)
-    assert [each.render() for each in outcome] == [
-        f"{base}/conf.d/\\udcff.yaml: has a name that is not UTF-8"
-    ]
+    assert [each.render() for each in outcome] == [f"{base}/conf.d/\\udcff.yaml: has a name that is not UTF-8"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs files that belong to root")
@@ -118,10 +115,7 @@ def test_root_reads_only_what_root_alone_can_write(site: Site, base: Path, what:
     outcome = site(text, euid=0)
     assert isinstance(outcome, list)
     (wrong,) = [each.render() for each in outcome]
-    assert (
-        f"belongs to uid 1234, not to root, so root does not read it; remedy: chown root {base}/{what}"
-        in wrong
-    )
+    assert f"belongs to uid 1234, not to root, so root does not read it; remedy: chown root {base}/{what}" in wrong
 
 
 def test_a_file_alone(tmp_path: Path) -> None:
@@ -221,9 +215,7 @@ BODIES = st.lists(st.tuples(KEYS, VALUES), max_size=8).map(
 )
 FILES = st.one_of(
     st.binary(max_size=100),
-    st.tuples(BODIES, BODIES).map(
-        lambda both: f"services:\n  s:\n    command: ls\n{both[0]}  t:\n{both[1]}".encode()
-    ),
+    st.tuples(BODIES, BODIES).map(lambda both: f"services:\n  s:\n    command: ls\n{both[0]}  t:\n{both[1]}".encode()),
     st.tuples(VALUES, VALUES).map(lambda both: f"defaults: {both[0]}\nservices: {both[1]}\n".encode()),
 )
 
@@ -242,22 +234,14 @@ def test_any_bytes_give_specs_or_errors(base: Path, content: bytes, euid: int) -
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    content=st.one_of(
-        st.binary(max_size=80), VALUES.map(lambda text: f"xmpp: {text}\naccess: {text}".encode())
-    )
-)
+@given(content=st.one_of(st.binary(max_size=80), VALUES.map(lambda text: f"xmpp: {text}\naccess: {text}".encode())))
 def test_any_bytes_as_a_site(base: Path, content: bytes) -> None:
     (base / "amonsup.yaml").write_bytes(content)
     msgspec.json.encode(load(str(base / "amonsup.yaml"), environ=ENVIRON, euid=1000))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    content=st.one_of(
-        st.binary(max_size=80), st.text(alphabet="AB=#'\"\\$ {}\n\0é", max_size=40).map(str.encode)
-    )
-)
+@given(content=st.one_of(st.binary(max_size=80), st.text(alphabet="AB=#'\"\\$ {}\n\0é", max_size=40).map(str.encode)))
 def test_any_bytes_as_an_env_file(base: Path, content: bytes) -> None:
     (base / "conf.d" / "x.env").write_bytes(content)
     (base / "conf.d" / "a.yaml").write_text("services: {s: {command: ls, env_file: x.env}}")

@@ -92,9 +92,7 @@ def test_forking(errors: Errors) -> None:
     ]
 
 
-def test_without_the_table_they_would_work(
-    monkeypatch: pytest.MonkeyPatch, site: Callable[..., object]
-) -> None:
+def test_without_the_table_they_would_work(monkeypatch: pytest.MonkeyPatch, site: Callable[..., object]) -> None:
     monkeypatch.setattr(Record, "_refuse_missing", lambda *_: None)
     lines = [f"    {key}: {right}\n" for key, (right, _, _) in VALUES.items() if "." not in key]
     inner = ", ".join(f"{key[8:]}: {right}" for key, (right, _, _) in VALUES.items() if "." in key)
@@ -125,6 +123,5 @@ def test_xmpp_is_typed(errors: Errors, base: Path) -> None:
     found = [each.replace(str(base), "") for each in errors("")]
     assert found == [
         "/amonsup.yaml:1:1: xmpp: not yet: xmpp: there is no control plane (this version does not have it)",
-        "/amonsup.yaml:5:28: xmpp.access[0].role: 'chief' is unknown; "
-        "allowed: viewer, reader, operator, admin",
+        "/amonsup.yaml:5:28: xmpp.access[0].role: 'chief' is unknown; allowed: viewer, reader, operator, admin",
     ]

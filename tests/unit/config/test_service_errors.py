@@ -63,9 +63,7 @@ def test_a_line(errors: Errors, line: str, wrong: str) -> None:
     found = errors(f"services:\n  s:\n    command: /bin/true\n    {line}\n{others}")
     assert wrong in found
     allowed_beside = ("is not set", "there is no service 'x'", "is not a name")
-    assert [
-        each for each in found if each != wrong and not any(word in each for word in allowed_beside)
-    ] == []
+    assert [each for each in found if each != wrong and not any(word in each for word in allowed_beside)] == []
 
 
 @pytest.mark.parametrize(
@@ -110,8 +108,7 @@ def test_a_mistake_in_defaults_is_said_once(errors: Errors) -> None:
     services = "".join(f"  s{n}: {{command: /bin/true}}\n" for n in range(5))
     found = errors(f"defaults: {{autostart: perhaps}}\nservices:\n{services}")
     assert found == [
-        "a.yaml:1:23: defaults.autostart: 'perhaps' is neither true nor false; "
-        "allowed: true, false, yes, no, on, off"
+        "a.yaml:1:23: defaults.autostart: 'perhaps' is neither true nor false; allowed: true, false, yes, no, on, off"
     ]
 
 

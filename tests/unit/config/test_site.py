@@ -76,12 +76,8 @@ def test_access(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("node", "name"), [("Ce1.gsi.de", "ce1"), ("--", "site"), ("a b", "a-b"), ("", "site")]
-)
-def test_the_site_is_called_like_the_machine(
-    monkeypatch: pytest.MonkeyPatch, path: Path, node: str, name: str
-) -> None:
+@pytest.mark.parametrize(("node", "name"), [("Ce1.gsi.de", "ce1"), ("--", "site"), ("a b", "a-b"), ("", "site")])
+def test_the_site_is_called_like_the_machine(monkeypatch: pytest.MonkeyPatch, path: Path, node: str, name: str) -> None:
     monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", node, "", "", "")))
     assert loaded(path, "tags: []\n").site == name
 

@@ -71,9 +71,7 @@ def test_refused(content: str | bytes, wrong: str) -> None:
     assert refusals(content) == [wrong]
 
 
-@pytest.mark.parametrize(
-    ("content", "place"), [("a:\n\tb: c", "f:2:1: "), ("a: [b", "f:"), ("a: b: c", "f:1:5: ")]
-)
+@pytest.mark.parametrize(("content", "place"), [("a:\n\tb: c", "f:2:1: "), ("a: [b", "f:"), ("a: b: c", "f:1:5: ")])
 def test_syntax_errors_have_their_place(content: str, place: str) -> None:
     (wrong,) = refusals(content)
     assert wrong.startswith(place)

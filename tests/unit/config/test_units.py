@@ -82,17 +82,13 @@ def test_real_time_signals() -> None:
     assert units.parse_signal("SIGRTMIN+3") == signal.SIGRTMIN + 3
 
 
-@pytest.mark.parametrize(
-    "text", ["SIGTERN", "0", "65", "99999999999999999999999", "SIG_DFL", "TERM+1", "RTMIN+99", ""]
-)
+@pytest.mark.parametrize("text", ["SIGTERN", "0", "65", "99999999999999999999999", "SIG_DFL", "TERM+1", "RTMIN+99", ""])
 def test_not_signals(text: str) -> None:
     with pytest.raises(ValueError, match="signal"):
         units.parse_signal(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "mask"), [("0027", 0o27), ("27", 0o27), ("0o27", 0o27), ("0", 0), ("777", 0o777)]
-)
+@pytest.mark.parametrize(("text", "mask"), [("0027", 0o27), ("27", 0o27), ("0o27", 0o27), ("0", 0), ("777", 0o777)])
 def test_umasks(text: str, mask: int) -> None:
     assert units.parse_umask(text) == mask
 

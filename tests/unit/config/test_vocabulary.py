@@ -91,9 +91,7 @@ def test_the_schema_knows_the_example() -> None:
 
 
 def test_the_schema_knows_nothing_else() -> None:
-    root, _ = compose(
-        b"services: {s: {comand: x, backoff: {maxx: 1s}}}\nservice: {}", "f", may_be_empty=False
-    )
+    root, _ = compose(b"services: {s: {comand: x, backoff: {maxx: 1s}}}\nservice: {}", "f", may_be_empty=False)
     assert root is not None
     assert list(missing(root, json_schema())) == ["comand", "maxx", "service"]
 
