@@ -83,6 +83,15 @@ def test_stop_kill_skips_the_stop_signal() -> None:
     assert book.take() == ["s: kill", "s: sweep", f"{stop}: ok"]
 
 
+def test_who_was_killed_once_is_stopped_gently_the_next_time() -> None:
+    book = Playbook(service("s"))
+    book.up("s")
+    book.command("stop", "s", kill=True)
+    book.up("s")
+    book.stop("s")
+    assert book.take()[:2] == ["s: signal 15", "s: sweep 15"]
+
+
 def test_stop_kill_does_not_wait_behind_a_patient_stop() -> None:
     book = Playbook(service("s", stop_grace_period_s=600.0))
     book.up("s")

@@ -308,5 +308,5 @@ class FleetMachine(RuleBasedStateMachine):
 
 TestFleet = FleetMachine.TestCase
 TestFleet.settings = settings(
-    max_examples=120, stateful_step_count=40, deadline=None, database=None, report_multiple_bugs=False
+    max_examples=80, stateful_step_count=40, deadline=None, database=None, report_multiple_bugs=False
 )
