@@ -36,7 +36,7 @@ HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent / "amonsup"
 PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-WALKS, STEPS, SEED = 4000, 40, 2006
+WALKS, STEPS, SEED = 1500, 40, 2006
 
 
 # ---- the engine --------------------------------------------------------------------------------------------------
