@@ -107,7 +107,7 @@ class Supervisor:
             self._say("state-set-aside", f"unreadable state was set aside as {found.set_aside}")
         is_successor = bool(found.instance)
         self.outputs.recover(lambda name, generation: self._is_current(found, name, generation))
-        0 and self.outputs.drop_unborn(lambda name, generation: self._is_to_come(found, name, generation))
+        self.outputs.drop_unborn(lambda name, generation: self._is_to_come(found, name, generation))
         if is_successor:
             self._take_over(found)
         else:
