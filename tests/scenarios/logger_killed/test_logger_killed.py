@@ -60,3 +60,19 @@ def test_last_words_to_a_successor_of_everybody(open_site, who):
     puppet.tell("print born again")
     until(lambda: "born again" in site.log("puppet"))
     assert site.log("puppet") == ["hello", "these are my last words", "born again"]
+
+
+def test_a_life_that_had_been_made_ready_is_heard(open_site, who):
+    """The supervisor dies after it has prepared the next life of a service, before it is needed."""
+    site = open_site(who)
+    puppet = site.puppet("puppet")
+    site.start()
+    puppet.tell("print first")
+    for life in range(1, 4):
+        until(lambda life=life: (site.run_dir / "fifo" / f"puppet.{life + 1}").exists(), "the next life is ready")
+        site.kill("supervisor")
+        kill_hard(puppet.lives()[-1])
+        until(lambda life=life: len(puppet.lives()) == life + 1)
+        puppet.tell(f"print life {life + 1}")
+        until(lambda life=life: site.log("puppet")[-1:] == [f"life {life + 1}"], "it is heard")
+    assert site.log("puppet") == ["first", "life 2", "life 3", "life 4"]
