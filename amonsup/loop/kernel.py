@@ -26,6 +26,28 @@ def start_ticks(pid: int) -> int:
     return int(fields[19]) if len(fields) > 19 else 0
 
 
+def trace_of(pid: int) -> str:
+    """What tells, of a dead but unreaped session leader, whose life it was: `cgroup path|msgqueue soft hard`.
+
+    Empty for who leads no session: the main process of a life always does.
+    """
+    stat = _read(f"/proc/{pid}/stat")
+    fields = stat[stat.rfind(b")") + 2 :].split()
+    if len(fields) < 4 or int(fields[3]) != pid:
+        return ""
+    cgroup = next((line[3:] for line in _read(f"/proc/{pid}/cgroup").splitlines() if line.startswith(b"0::")), b"")
+    limits = next((line for line in _read(f"/proc/{pid}/limits").splitlines() if b"msgqueue" in line), b"")
+    return os.fsdecode(cgroup + b"|" + b" ".join(limits.split()[3:5]))
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(16384) or b""
+    except OSError:
+        return b""
+
+
 def dup_above(fd: int, lowest: int) -> int:
     """A close-on-exec duplicate numbered at least `lowest`."""
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)

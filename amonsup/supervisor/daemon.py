@@ -425,9 +425,13 @@ class Supervisor:
             [
                 (note.kind, note.name, note.text, note.by, note.generation)
                 for note in notes
-                if not (note.name in self.household.specs and note.kind in ("started", "running"))
+                if not (note.name in self.household.specs and self._is_routine(note.kind))
             ]
         )
+
+    def _is_routine(self, kind: str) -> bool:
+        """What of our own processes nobody needs to read."""
+        return kind in ("started", "running") or self.household.is_shutting_down
 
     def _tell(self, entries: list[tuple[str, str, str, str, int]]) -> None:
         at = _rfc3339(time.time())
@@ -444,7 +448,7 @@ class Supervisor:
 
     def _say(self, kind: str, text: str) -> None:
         """Something about the daemon itself."""
-        self._complain(text)
+        self._complain(f"{kind}: {text}")
         at = _rfc3339(time.time())
         self.chronicle.sequence += 1
         happening = Happening(self.chronicle.sequence, at, kind, "", text)
@@ -461,8 +465,8 @@ class Supervisor:
 
     # -- what the kernel and the guardian tell --
 
-    def _told_of_exit(self, pid: int, ticks: int, ended: Ended) -> None:
-        self.watch.told_by_guardian(pid, ticks, ended)
+    def _told_of_exit(self, pid: int, ticks: int, ended: Ended, trace: str) -> None:
+        self.watch.told_by_guardian(pid, ticks, ended, trace)
 
     def _on_signal(self, name: str) -> None:
         verb = {"TERM": "shutdown", "HUP": "apply", "USR2": "upgrade"}.get(name)
@@ -597,7 +601,7 @@ class Supervisor:
         try:
             applied_files.write(self.site.state_dir, record)
         except OSError as error:
-            text = f"cannot record the new configuration: {error.strerror}: {error.filename}; nothing was changed"
+            text = f"cannot record the new configuration: {error.strerror}: {error.filename or self.site.state_dir}; nothing was changed"
             self.requests.reply(call, Refusal("failed", text))
             return
         self.requests.accept(self.requests.take_open(call.id), operation)
@@ -674,6 +678,7 @@ class Supervisor:
 
     def _leave_for_good(self) -> None:
         self._say("daemon-stopped", "everything is stopped")
+        self.lives.close()
         os.unlink(self._journal_path)
         if os.path.lexists(self.site.socket):
             os.unlink(self.site.socket)

@@ -173,13 +173,14 @@ class Guardian:
             if found is None:
                 return
             ticks = kernel.start_ticks(found.si_pid)
+            trace = kernel.trace_of(found.si_pid)
             pid, status, usage = os.wait4(found.si_pid, 0)
             if pid == self.supervisor_pid:
                 self.supervisor_ended(status)
             else:
-                self.keep_exit(pid, ticks, status, usage)
+                self.keep_exit(pid, ticks, status, usage, trace)
 
-    def keep_exit(self, pid: int, ticks: int, status: int, usage: resource.struct_rusage) -> None:
+    def keep_exit(self, pid: int, ticks: int, status: int, usage: resource.struct_rusage, trace: str) -> None:
         record = {
             "pid": pid,
             "ticks": ticks,
@@ -187,6 +188,7 @@ class Guardian:
             "cpu": round(usage.ru_utime + usage.ru_stime, 6),
             "rss": usage.ru_maxrss * 1024,
             "at": self.loop.now(),
+            "trace": trace,
         }
         self.exits[pid, ticks] = record
         while len(self.exits) > KEPT_EXITS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal as signals
 from collections.abc import Callable, Iterable, Mapping
 
@@ -172,6 +173,12 @@ class Lives:
         self.scopes.remove(name)
         self._generations.pop(name, None)
 
+    def close(self) -> None:
+        """A full stop: what was made ready for lives that will not be goes."""
+        self._to_ready.clear()
+        for name in list(self._readied):
+            self._drop_readied(name)
+
     def left(self, name: str) -> list[Stray]:
         """Who keeps the service from being clean."""
         sweep = self._sweeps.get(name)
@@ -191,12 +198,21 @@ class Lives:
         elif state.phase is Phase.CLEANING:
             self.sweep(spec, generation, spec.stop_signal if state.timer_at else 0)
         elif state.phase in (Phase.STARTING, Phase.DRAINING, Phase.STOPPING):
-            self._find_newborn(spec, generation)
+            self._find_newborn(spec, state)
 
-    def _find_newborn(self, spec: ServiceSpec, generation: int) -> None:
+    def _find_newborn(self, spec: ServiceSpec, state: ServiceState) -> None:
         """There was intent, and no word of what came of it: who reached exec is adopted, who did not never was."""
+        generation = state.generation
         members = self.scopes.members(spec.name, thorough=True)
         born = [pid for pid in members if _is_session_leader(pid) and not _is_copy_of_us(pid)]
+        known = {report.pid for report in state.exits}
+        told = self._watch.take_told_of(lambda pid, trace: pid not in known and self.scopes.was_in(spec.name, trace))
+        if not born and told is not None:
+            # It was born, and has ended, before its pid was on record; only the guardian saw it.
+            pid, ticks, ended = told
+            self._post(self._spawned(spec, generation, pid, ticks))
+            self._report_end(spec.name, generation, pid, state.born, ended)
+            return
         if not born:
             self._sweep(spec.name, 0, thorough=True, on_clean=lambda _: self._post_unborn(spec.name, generation))
             return
@@ -454,6 +470,9 @@ class Lives:
         if sock is not None:
             sock.read(100)
         oom = self.scopes.oom_kills(name) > self._oom_kills.get(name, 0)
+        # A child starts with our own peak as its (getrusage(2), ru_maxrss, over vfork and exec): less says nothing.
+        if ended.max_rss_bytes <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024:
+            ended = Ended(ended.status, ended.cpu_s, 0)
         report = exit_report(generation, pid, self._loop.now(), born, ended, oom)
         self._post(ev.Exited(name=name, generation=generation, pid=pid, report=report))
 

@@ -46,7 +46,8 @@ def page(result: ShowResult) -> Page:
     field("wanted", row.desired)
     field("since", row.since or "")
     if row.pid:
-        field("process", f"pid {row.pid}, life {row.generation}, up {duration(row.uptime_s)}")
+        life = f", life {row.generation}" if row.generation else ""
+        field("process", f"pid {row.pid}{life}, up {duration(row.uptime_s)}")
     field("restarts", str(row.restarts))
     if row.retry_s is not None:
         field("next start", f"in {duration(row.retry_s)}")

@@ -60,6 +60,9 @@ class Scopes(Protocol):
     def kill(self, name: str) -> bool:
         """SIGKILL to everything at once; False if there is no such means and each has to be signalled."""
 
+    def was_in(self, name: str, trace: str) -> bool:
+        """Whether the main process of which the guardian kept this trace (kernel.trace_of) was in the scope."""
+
     def is_spent(self, name: str) -> bool:
         """Whether what `holding` has given earlier is of no use any more: ask it again."""
 
@@ -130,6 +133,9 @@ class CgroupScopes:
             os.close(fd)
         self._killed.add(name)
         return True
+
+    def was_in(self, name: str, trace: str) -> bool:
+        return trace.partition("|")[0].endswith(f"/{os.path.basename(self.base)}/{name}")
 
     def is_spent(self, name: str) -> bool:
         return name in self._killed
@@ -203,6 +209,10 @@ class MarkerScopes:
 
     def kill(self, name: str) -> bool:
         return False
+
+    def was_in(self, name: str, trace: str) -> bool:
+        soft, hard = self.limits_of(name)
+        return trace.endswith(f"|{soft} {hard}")
 
     def is_spent(self, name: str) -> bool:
         return False

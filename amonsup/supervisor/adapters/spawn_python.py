@@ -65,6 +65,15 @@ _page = mmap.mmap(-1, mmap.PAGESIZE)  # shared with every child; one child at a 
 _REPORT = struct.Struct("iii")  # stage, errno, which
 _RESETTABLE = tuple(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 
+# The C library keeps two real-time signals to itself and hides them from everybody, but who started us may have left
+# them ignored (posix_spawn of some versions does), and an ignored signal stays ignored over exec.
+_HIDDEN = (32, 33)
+_SIGACTION = {"x86_64": 13, "aarch64": 134}.get(os.uname().machine, -1)  # rt_sigaction(2)
+_DEFAULT_ACTION = bytes(64)  # SIG_DFL, no flags, empty mask
+_raw_call = ctypes.CFUNCTYPE(
+    ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_long
+)(("syscall", _libc))
+
 
 def spawn(
     paths: tuple[bytes, ...],
@@ -93,6 +102,8 @@ def spawn(
         _at(_SESSION)
         for signal_number in _RESETTABLE:
             signal.signal(signal_number, signal.SIG_DFL)
+        for signal_number in _HIDDEN:
+            _raw_call(_SIGACTION, signal_number, _DEFAULT_ACTION, None, 8)
         os.setsid()
         os.close(read_end)  # or a bad number of the caller's could be one of these
         os.close(slot)

@@ -16,13 +16,13 @@ from amonsup.supervisor.adapters.watch import Ended
 
 
 class Store:
-    """The guardian's link. `on_exit(pid, ticks, ended)` and `on_signal(name)` are called as it tells."""
+    """The guardian's link. `on_exit(pid, ticks, ended, trace)` and `on_signal(name)` are called as it tells."""
 
     def __init__(
         self,
         loop: Loop,
         sock: socket.socket,
-        on_exit: Callable[[int, int, Ended], None],
+        on_exit: Callable[[int, int, Ended, str], None],
         on_signal: Callable[[str], None],
         on_orphaned: Callable[[], None],
     ) -> None:
@@ -80,7 +80,7 @@ class Store:
                 self.descriptors[name] = fds.pop(0)
         elif kind == "exit":
             ended = Ended(message["status"], message["cpu"], message["rss"])
-            self._on_exit(message["pid"], message["ticks"], ended)
+            self._on_exit(message["pid"], message["ticks"], ended, message.get("trace", ""))
         elif kind == "signal":
             self._on_signal(message["name"])
         elif kind == "begin":

@@ -62,7 +62,7 @@ class Watch:
         self._guardian_pid = guardian_pid
         self._acknowledge = acknowledge
         self.processes: dict[int, Process] = {}
-        self._told: dict[tuple[int, int], Ended] = {}  # by the guardian, before anybody asked
+        self._told: dict[tuple[int, int], tuple[Ended, str]] = {}  # by the guardian, before anybody asked
 
     def own(self, pid: int, pidfd: int, ticks: int, on_end: Callable[[Ended], None]) -> None:
         """Watch a child just spawned. Takes the pidfd over."""
@@ -92,18 +92,27 @@ class Watch:
             self._loop.watch(pidfd, lambda _mask: self._end_of_foreign(process))
         return None
 
-    def told_by_guardian(self, pid: int, ticks: int, ended: Ended) -> None:
-        """The guardian has reaped a process."""
+    def told_by_guardian(self, pid: int, ticks: int, ended: Ended, trace: str = "") -> None:
+        """The guardian has reaped a process; `trace` (kernel.trace_of) tells whose it was."""
         process = self.processes.get(pid)
         if process is not None and process.start_ticks == ticks:
             self._finish(process, ended)
         else:
-            self._told[pid, ticks] = ended
+            self._told[pid, ticks] = ended, trace
             if len(self._told) > 20_000:
                 self._told.pop(next(iter(self._told)))
 
     def take_told(self, pid: int, ticks: int) -> Ended | None:
-        return self._told.pop((pid, ticks), None)
+        told = self._told.pop((pid, ticks), None)
+        return None if told is None else told[0]
+
+    def take_told_of(self, is_wanted: Callable[[int, str], bool]) -> tuple[int, int, Ended] | None:
+        """The end of the oldest process whose pid and trace are wanted, if the guardian told of one."""
+        found = [(ticks, pid) for (pid, ticks), (_, trace) in self._told.items() if trace and is_wanted(pid, trace)]
+        if not found:
+            return None
+        ticks, pid = min(found)
+        return pid, ticks, self._told.pop((pid, ticks))[0]
 
     def acknowledge_told(self) -> None:
         """After adoption: what the guardian told and nobody claimed belongs to nobody."""

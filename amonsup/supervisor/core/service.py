@@ -145,7 +145,7 @@ def _answer(turn: Turn, state: ServiceState, *, looks_around: bool) -> bool:
     if task.verb == "stop":
         if state.phase not in AT_REST:
             return False
-        turn.settle(state, True, state.why)
+        turn.settle(state, True, "" if state.phase is Phase.STOPPED else state.why)
         if task.forget and state.phase is Phase.STOPPED:
             turn.effects.append(Forget(name=state.name))
             while state.queue:

@@ -76,8 +76,11 @@ def _met(fleet: Fleet, dependency: Dependency) -> str:
 
 def _plain(spec: dict[str, Any]) -> dict[str, Any]:
     """The record's fields in conf.d's spelling."""
-    spec.pop("name", None)
-    return {key.removesuffix("_s").removesuffix("_bytes"): value for key, value in spec.items()}
+    return {
+        key.removesuffix("_s").removesuffix("_bytes"): _plain(value) if isinstance(value, dict) else value
+        for key, value in spec.items()
+        if key != "name"
+    }
 
 
 def last_lines(path: str) -> tuple[str, ...]:
