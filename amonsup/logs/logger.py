@@ -130,7 +130,7 @@ class Logger:
         elif moved < COALESCE_BELOW and moved > 0 and not life.is_over:
             self.pause(stream, PAUSE_S)
         elif life.is_over:
-            self.loop.call_soon(lambda: self.move(stream) if stream.lives and stream.lives[0] is life else None)
+            self.loop.call_soon(lambda: self.go_on(stream, life))
         else:
             self.listen(stream)
 
@@ -142,11 +142,16 @@ class Logger:
         self.channel.send({"do": "drained", "service": stream.name, "generation": life.generation})
         stream.is_paused = False
         if stream.lives:
-            self.move(stream)
+            following = stream.lives[0]
+            self.loop.call_soon(lambda: self.go_on(stream, following))
         else:
             del self.streams[stream.name]
             if stream.file >= 0:
                 os.close(stream.file)
+
+    def go_on(self, stream: Stream, life: Life) -> None:
+        if stream.lives and stream.lives[0] is life:
+            self.move(stream)
 
     def open(self, stream: Stream) -> None:
         """SERVICE.log, never through a symlink. A file that somebody removed or cut is followed."""

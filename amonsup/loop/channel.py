@@ -23,6 +23,7 @@ from amonsup.loop.loop import READ, WRITE, Loop
 
 MAX_MESSAGE = 60 * 1024
 MAX_FDS = 64
+FLUSH_S = 5.0
 
 TYPE_CHECKING = False  # typing itself costs each of our small processes a megabyte
 if TYPE_CHECKING:
@@ -86,6 +87,15 @@ class Channel:
                 os.close(fd)
         self._queue.clear()
 
+    def flush_now(self) -> None:
+        """Wait until the peer has taken what is queued, at most FLUSH_S: for last words."""
+        self._sock.settimeout(FLUSH_S)
+        try:
+            self._flush()
+        finally:
+            if not self.is_closed:
+                self._sock.setblocking(False)
+
     def receive_now(self) -> None:
         """Handle what has already arrived, without waiting."""
         while not self.is_closed and self._receive():
@@ -95,7 +105,7 @@ class Channel:
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         try:
             self._sock.sendmsg([raw], ancillary, socket.MSG_NOSIGNAL)
-        except BlockingIOError:
+        except (BlockingIOError, TimeoutError):
             return False
         except OSError as error:
             # Too many descriptors in flight: later. Anything else: the peer is gone, and reading will say so.

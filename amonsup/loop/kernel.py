@@ -6,6 +6,9 @@ import fcntl
 import os
 
 
+PF_FORKNOEXEC = 0x40  # linux/sched.h, in field 9 of proc_pid_stat(5)
+
+
 def start_ticks(pid: int) -> int:
     """When the process was started, in clock ticks since boot (proc_pid_stat(5), field 22); 0: there is none.
 
@@ -29,11 +32,11 @@ def start_ticks(pid: int) -> int:
 def trace_of(pid: int) -> str:
     """What tells, of a dead but unreaped session leader, whose life it was: `cgroup path|msgqueue soft hard`.
 
-    Empty for who leads no session: the main process of a life always does.
+    Empty for who leads no session, or never reached exec: the main process of a life did both.
     """
     stat = _read(f"/proc/{pid}/stat")
     fields = stat[stat.rfind(b")") + 2 :].split()
-    if len(fields) < 4 or int(fields[3]) != pid:
+    if len(fields) < 7 or int(fields[3]) != pid or int(fields[6]) & PF_FORKNOEXEC:
         return ""
     cgroup = next((line[3:] for line in _read(f"/proc/{pid}/cgroup").splitlines() if line.startswith(b"0::")), b"")
     limits = next((line for line in _read(f"/proc/{pid}/limits").splitlines() if b"msgqueue" in line), b"")

@@ -48,6 +48,7 @@ class Loop:
         self._epoll = select.epoll(flags=select.EPOLL_CLOEXEC)
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._timers: list[Timer] = []
+        self._tidy_at = 64  # cancelled timers are thrown out when the heap has grown to this
         self._soon: list[Callable[[], None]] = []
         self._signal_handlers: dict[int, Callable[[], None]] = {}
         self._signal_pipe: tuple[int, int] | None = None
@@ -76,6 +77,10 @@ class Loop:
 
     def call_at(self, at: float, callback: Callable[[], None]) -> Timer:
         timer = Timer(at, callback)
+        if len(self._timers) >= self._tidy_at:
+            self._timers = [t for t in self._timers if t.callback is not None]
+            heapq.heapify(self._timers)
+            self._tidy_at = max(64, 2 * len(self._timers))
         heapq.heappush(self._timers, timer)
         return timer
 
@@ -124,10 +129,9 @@ class Loop:
             due = heapq.heappop(self._timers).callback
             if due is not None:
                 due()
-        while self._soon:
-            soon, self._soon = self._soon, []
-            for call in soon:
-                call()
+        soon, self._soon = self._soon, []  # what these add comes after the next look at the descriptors
+        for call in soon:
+            call()
 
     def _wait(self) -> list[tuple[int, int]]:
         while self._timers and self._timers[0].callback is None:

@@ -10,6 +10,7 @@ that failed, a sweep that found nothing) goes to the front of the queue.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import resource
@@ -41,7 +42,7 @@ from amonsup.supervisor.household import LOGGER, LoggerLink, logger_spec
 from amonsup.supervisor.lives import Lives, Surroundings, base_environment
 from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
-from amonsup.supervisor.model.phases import LIVE, Phase
+from amonsup.supervisor.model.phases import AT_REST, LIVE, Phase
 from amonsup.supervisor.model.records import Operation, Outcome, ServiceState, Task
 from amonsup.supervisor.requests import Requests
 from amonsup.verbs.results import Happening
@@ -74,10 +75,11 @@ class Supervisor:
         self._applies: deque[Callable[[], None]] = deque()
         self._retry: Timer | None = None
         self._is_up = False
+        self._recorded_serial = 0
 
         link = socket.socket(fileno=guardian.LINK_FD)
         self.store = Store(self.loop, link, self._told_of_exit, self._on_signal, self._become_guardian)
-        self.watch = Watch(self.loop, options["guardian"], self.store.acknowledge)
+        self.watch = Watch(self.loop, options["guardian"], self.store.acknowledge, self.store.listen_briefly)
         self.store.greet()
         self.chronicle = Chronicle(self.site.state_dir)
         self.stopped = applied_files.Stopped(self.site.state_dir)
@@ -111,7 +113,8 @@ class Supervisor:
         if is_successor:
             self._take_over(found)
         else:
-            self.journal.rewrite(())
+            self._recorded_serial = self._applied.serial
+            self.journal.rewrite(self._all_lines())
             self._boot()
         self._open_server()
         self._is_up = True
@@ -142,7 +145,7 @@ class Supervisor:
                 # The lock outlives every state file, so what still runs is found even if the record is lost.
                 f"{lock.st_dev}:{lock.st_ino}",
                 lambda: (os.getpid(), self.options["guardian"]),
-                lambda: {*self.watch.processes, os.getpid()},
+                lambda: {*self.watch.processes, os.getpid()} - self.watch.former,
             )
         return Lives(self.loop, surroundings, made, self.watch, self.outputs, self.store, self.post, self._note)
 
@@ -154,6 +157,11 @@ class Supervisor:
             self.household,
             self.household.command(self._start_operation(boot, [LOGGER]), self.now()),
         )
+        for name, generation in self.outputs.lives():
+            # Left over by another boot, or with a record that was lost: to be drained, not to be taken for a new life.
+            if name in self.fleet.states:
+                state = self.fleet.states[name]
+                state.generation = max(state.generation, generation)
         wanted = [spec.name for spec in self.fleet.specs.values() if self._starts_at_boot(spec)]
         self._run(self.fleet, self.fleet.command(self._start_operation(boot, wanted), self.now()))
         self._pump()
@@ -181,20 +189,24 @@ class Supervisor:
         states = found.states.values()
         operations = dict(found.operations)
         last_apply = self._applied.operation
-        if last_apply is not None and self._applied.instance == self.instance:
+        is_unknown = self._applied.instance == self.instance and found.applied < self._applied.serial
+        if last_apply is not None and is_unknown:
             operations.setdefault(last_apply.id, last_apply)
         self.fleet.specs.update({s.name: s for s in self._applied.leaving if s.name in found.states})
         household = [s for s in states if s.name in self.household.specs]
         self.household.restore(household, ())
         self.fleet.restore([s for s in states if s.name not in self.household.specs], operations.values())
         self._say("took-over", f"amonsup {__version__}, {len(states)} states, {self.store.deaths} deaths so far")
-        self.fleet.is_shutting_down = any(o.verb == "shutdown" for o in self.fleet.operations.open())
+        # The record goes with the last step of a shutdown: if one stands in it, over or not, it was not finished.
+        self.fleet.is_shutting_down = any(o.verb == "shutdown" for o in self.fleet.operations.known.values())
         self._set_watch_only(self.store.is_watch_only)
         self.journal.rewrite(self._all_lines())
         self.logger.resume()
+        self._is_pumping = True  # nothing is decided before everybody is adopted
         for fleet in (self.household, self.fleet):
             for state in list(fleet.states.values()):
                 self._take_over_service(fleet, state)
+        self._is_pumping = False
         self.watch.acknowledge_told()
         self._pump()
         if self.household.states[LOGGER].phase not in LIVE and not self.household.is_shutting_down:
@@ -202,8 +214,13 @@ class Supervisor:
         self._resume_operations()
         self._run(self.fleet, self.fleet.reconsider_all(self.now()))
         self._pump()
+        if self.fleet.is_shutting_down and all(s.phase in AT_REST for s in self.fleet.states.values()):
+            self._fleet_down(self.fleet)
 
     def _take_over_service(self, fleet: Fleet, state: ServiceState) -> None:
+        watchdog_s = fleet.specs[state.name].watchdog_s
+        if state.phase is Phase.RUNNING and watchdog_s > 0:
+            state.timer_at = self.now() + watchdog_s  # while nobody listened, nobody could be heard
         if state.timer_at:
             self._set_timer(fx.SetTimer(name=state.name, token=state.timer_token, at=state.timer_at))
         if state.phase in LIVE or state.phase is Phase.QUARANTINED:
@@ -224,6 +241,8 @@ class Supervisor:
                 continue
             if self.fleet.is_watching_only:
                 note = "given up: the supervisor died repeatedly"
+                for state in self.fleet.states.values():
+                    state.queue = tuple(task for task in state.queue if task.operation != operation.id)
                 self._finish(self.fleet.operations.finish(operation.id, self.now(), note, is_failed=True))
                 continue
             events = [
@@ -377,6 +396,9 @@ class Supervisor:
     def _record(self) -> None:
         """Everything that changed, in one write."""
         lines: list[journal.Line] = []
+        if self._recorded_serial != self._applied.serial:
+            lines.append(journal.Line(applied=self._applied.serial))
+            self._recorded_serial = self._applied.serial
         for fleet in (self.fleet, self.household):
             if not fleet.dirty and not fleet.operations.dirty:
                 continue
@@ -396,6 +418,7 @@ class Supervisor:
             self.journal.rewrite(self._all_lines())
 
     def _all_lines(self) -> Iterable[journal.Line]:
+        yield journal.Line(applied=self._recorded_serial)
         for fleet in (self.fleet, self.household):
             yield from (journal.Line(s=state) for state in fleet.states.values())
         yield from (journal.Line(o=operation) for operation in self.fleet.operations.known.values())
@@ -472,6 +495,7 @@ class Supervisor:
         verb = {"TERM": "shutdown", "HUP": "apply", "USR2": "upgrade"}.get(name)
         if verb is not None:
             self._internal_call(verb, f"SIG{name}")
+        self.store.taken(name)
 
     def _internal_call(self, verb: str, by: str) -> None:
         import importlib
@@ -601,7 +625,8 @@ class Supervisor:
         try:
             applied_files.write(self.site.state_dir, record)
         except OSError as error:
-            text = f"cannot record the new configuration: {error.strerror}: {error.filename or self.site.state_dir}; nothing was changed"
+            where = error.filename or self.site.state_dir
+            text = f"cannot record the new configuration: {error.strerror}: {where}; nothing was changed"
             self.requests.reply(call, Refusal("failed", text))
             return
         self.requests.accept(self.requests.take_open(call.id), operation)
@@ -679,10 +704,10 @@ class Supervisor:
     def _leave_for_good(self) -> None:
         self._say("daemon-stopped", "everything is stopped")
         self.lives.close()
-        os.unlink(self._journal_path)
-        if os.path.lexists(self.site.socket):
-            os.unlink(self.site.socket)
         self.store.announce_down(0)
+        for path in (self._journal_path, self.site.socket):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
         self.loop.call_soon(self.loop.stop)
 
     def _become_guardian(self) -> None:

@@ -127,6 +127,8 @@ class Guardian:
                 self.exits.pop((pid, ticks), None)
         elif kind == "hello":
             self.greet()
+        elif kind == "taken":
+            self.pending = [name for name in self.pending if name != message["name"]]
         elif kind == "upgrade":
             self.is_upgrading = True
         elif kind == "down":
@@ -159,7 +161,6 @@ class Guardian:
                 "pending": self.pending,
             }
         )
-        self.pending = []
         self.is_greeted = True
 
     # -- children --
@@ -197,11 +198,12 @@ class Guardian:
             self.link.send({"do": "exit", **record})
 
     def on_signal(self, signum: int) -> None:
+        """Pass it on, and keep it until a supervisor says that it has been taken: one may die of a signal's work."""
         name = FORWARDED[signal.Signals(signum)]
+        if name not in self.pending:
+            self.pending.append(name)
         if self.link is not None and self.is_greeted:
             self.link.send({"do": "signal", "name": name})
-        elif name not in self.pending:
-            self.pending.append(name)
 
     # -- life --
 

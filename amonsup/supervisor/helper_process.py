@@ -24,8 +24,13 @@ def run(loop: Loop, watch: Watch, role: str, options: Mapping[str, object], then
 
     With the code -1 the output says what went wrong. A helper that hangs is killed after DEADLINE_S.
     """
-    output = os.memfd_create("amonsup-helper", os.MFD_CLOEXEC)
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        output = os.memfd_create("amonsup-helper", os.MFD_CLOEXEC)
+        null = os.dup(output)  # nothing is in it to be read either
+    except OSError as error:
+        text = f"no descriptors: {error.strerror}".encode()
+        loop.call_soon(lambda: then(-1, text))
+        return
     birth = spawn.Birth(
         argv=tuple(boot.command_line(role, dict(options))),
         environment=tuple(os.environ.items()),

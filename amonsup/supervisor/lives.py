@@ -7,6 +7,7 @@ as an event as well.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -28,7 +29,7 @@ from amonsup.supervisor.adapters.sweep import Sweep
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.core.plan import digest
 from amonsup.supervisor.model import events as ev
-from amonsup.supervisor.model.phases import Phase
+from amonsup.supervisor.model.phases import LIVE, Phase
 from amonsup.supervisor.model.records import ExitReport, ServiceState, Stray
 
 TRANSIENT = {
@@ -105,6 +106,7 @@ class Lives:
         self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._sweeps: dict[str, Sweep] = {}
         self._clean: set[str] = set()
+        self._mains: dict[str, int] = {}
         self._readied: dict[str, Next] = {}
         self._to_ready: dict[str, tuple[ServiceSpec, int]] = {}
         self._notify: dict[str, readiness.NotifySocket] = {}
@@ -122,10 +124,16 @@ class Lives:
     def spawn(self, spec: ServiceSpec, generation: int) -> None:
         """Make a life, as soon as nothing of an earlier one is left: usually at once."""
         name = spec.name
-        if name in self._clean or self.scopes.is_deserted(name) or not self.scopes.members(name, thorough=False):
+        if name in self._clean or self._is_empty(name):
             self._spawn_clean(spec, generation, ())
-        else:
-            self._sweep(name, 0, thorough=True, on_clean=lambda strays: self._spawn_clean(spec, generation, strays))
+            return
+        self._sweep(name, 0, thorough=True, on_clean=lambda strays: self._spawn_clean(spec, generation, strays))
+
+    def _is_empty(self, name: str) -> bool:
+        try:
+            return self.scopes.is_deserted(name) or not self.scopes.members(name, thorough=False)
+        except OSError:
+            return True  # no scope can be made here: the birth will say so
 
     def signal(self, state: ServiceState, signum: int) -> bool:
         return self._watch.signal(state.pid, state.start_ticks, signum)
@@ -172,6 +180,7 @@ class Lives:
         self._store.drop(f"notify:{name}")
         self.scopes.remove(name)
         self._generations.pop(name, None)
+        self._mains.pop(name, None)
 
     def close(self) -> None:
         """A full stop: what was made ready for lives that will not be goes."""
@@ -191,9 +200,12 @@ class Lives:
         name, generation = spec.name, state.generation
         self._generations[name] = generation
         self.scopes.inherited(name)
-        if spec.type is ServiceType.NOTIFY and f"notify:{name}" in self._store.descriptors:
-            self._open_notify(name, self._store.descriptors[f"notify:{name}"])
+        if spec.type is ServiceType.NOTIFY and state.phase in LIVE:
+            # Both predecessors dead: nobody holds the socket any more, but the service knows its path.
+            with contextlib.suppress(OSError, LookupError):
+                self._notify_path(spec, self._account(spec))
         if state.pid:
+            self._mains[name] = state.pid
             self._adopt(name, generation, state.pid, state.start_ticks, state.born)
         elif state.phase is Phase.CLEANING:
             self.sweep(spec, generation, spec.stop_signal if state.timer_at else 0)
@@ -272,6 +284,7 @@ class Lives:
                 is_transient=born.errno in TRANSIENT,
             )
         ticks = start_ticks(born.pid)
+        self._mains[spec.name] = born.pid
         now = self._loop.now()
         self._watch.own(
             born.pid, born.pidfd, ticks, lambda e: self._report_end(spec.name, generation, born.pid, now, e)
@@ -447,6 +460,10 @@ class Lives:
             return
         pid = notice.main_pid if notice.main_pid and self.scopes.holds(name, notice.main_pid) else 0
         ticks = start_ticks(pid) if pid else 0
+        if ticks and self._mains.get(name, pid) != pid:
+            self._watch.former.add(self._mains[name])  # it may live on, and is then a stray like any other
+        if ticks:
+            self._mains[name] = pid
         generation = self._generations.get(name, 0)
         if pid and ticks and pid not in self._watch.processes:
             self._adopt(name, generation, pid, ticks, self._loop.now())
@@ -549,7 +566,7 @@ def _is_session_leader(pid: int) -> bool:
 
 
 def _is_copy_of_us(pid: int) -> bool:
-    """A child that never reached exec still shows the command line of the supervisor that forked it."""
+    """A child that never reached exec still has the command line of the supervisor that forked it."""
     ours, theirs = procfs.command_line(os.getpid()).split(b"\0"), procfs.command_line(pid).split(b"\0")
     return ours[:5] == theirs[:5]
 

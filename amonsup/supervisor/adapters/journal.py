@@ -37,6 +37,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     s: ServiceState | None = None
     o: Operation | None = None
     gone: str = ""
+    applied: int = 0  # serial of the last apply that is on record here
 
 
 class Recovered(msgspec.Struct):
@@ -45,6 +46,7 @@ class Recovered(msgspec.Struct):
     instance: str = ""
     states: dict[str, ServiceState] = {}
     operations: dict[str, Operation] = {}
+    applied: int = 0
     set_aside: str = ""
 
 
@@ -89,13 +91,15 @@ class Journal:
         """Replace the file by a head and `lines`, atomically. False: the old file stays in use."""
         new_path = self.path + ".new"
         raw = b"".join(self._encoder.encode(line) + b"\n" for line in (Line(head=self.head), *lines))
+        fd = -1
         try:
             fd = os.open(new_path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
             if os.write(fd, raw) != len(raw):
-                os.close(fd)
                 raise OSError(28, "No space left on device")
             os.rename(new_path, self.path)
         except OSError as error:
+            if fd >= 0:
+                os.close(fd)
             self.error = f"{self.path}: {error.strerror}"
             return False
         if self._fd >= 0:
@@ -137,6 +141,8 @@ def _fold(lines: list[bytes], boot_id: str) -> Recovered:
             found.states[line.s.name] = line.s
         elif line.o is not None:
             found.operations[line.o.id] = line.o
+        elif line.applied:
+            found.applied = line.applied
         elif line.gone:
             found.states.pop(line.gone, None)
     return found

@@ -35,6 +35,8 @@ class Outputs:
     def make(self, name: str, generation: int, account: Account) -> int:
         """The FIFO of a life to come; the returned descriptor stays ours. Raises OSError."""
         path = self._path(name, generation)
+        self._begun.discard((name, generation))
+        self._over.discard((name, generation))
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         os.mkfifo(path, 0o600)

@@ -7,12 +7,15 @@ descriptor is in the store before anything depends on it, and dropped only when 
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Callable
 
 from amonsup.loop.channel import Channel, Message, close_all
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters.watch import Ended
+
+PATIENCE_S = 0.05
 
 
 class Store:
@@ -66,12 +69,23 @@ class Store:
         """An exit that the guardian told is on record."""
         self._channel.send({"do": "ack", "exits": [[pid, ticks]]})
 
+    def taken(self, name: str) -> None:
+        """What the signal asked for is under way, and on record: the guardian need not repeat it to a successor."""
+        self._channel.send({"do": "taken", "name": name})
+
+    def listen_briefly(self) -> None:
+        """Take in what the guardian has just sent, or is about to send: at most PATIENCE_S."""
+        select.select([self._channel.fileno()], [], [], PATIENCE_S)
+        self._channel.receive_now()
+
     def announce_upgrade(self) -> None:
         self._channel.send({"do": "upgrade"})
+        self._channel.flush_now()
 
     def announce_down(self, code: int) -> None:
         """Everything is stopped: once we exit, the guardian exits too, with `code`."""
         self._channel.send({"do": "down", "code": code})
+        self._channel.flush_now()
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
         kind = message["do"]

@@ -21,6 +21,7 @@ AWAITED = 512
 """How many pidfds a sweep holds at a time; the others are seen in its next round."""
 
 REPORTED = 20
+LOOK_AGAIN_S = 0.02
 
 
 class Sweep:
@@ -76,8 +77,8 @@ class Sweep:
         killed = self._signum == signal.SIGKILL and not self._spared and self._scopes.kill(self._name)
         for pid in members[:AWAITED]:
             self._await(pid, None if killed else self._signum)
-        if not self._pidfds:
-            self._loop.call_soon(self._look_again)
+        if not self._pidfds:  # all gone meanwhile, or nothing could be opened just now
+            self._loop.call_at(self._loop.now() + LOOK_AGAIN_S, self._look_again)
 
     def _await(self, pid: int, signum: int | None) -> None:
         try:
@@ -90,9 +91,11 @@ class Sweep:
                 return
             try:
                 signal.pidfd_send_signal(pidfd, signum)
-            except OSError:
+            except ProcessLookupError:
                 os.close(pidfd)
                 return
+            except OSError:
+                pass  # not ours to signal (a setuid program): its end is waited for all the same, and `show` names it
         self._pidfds[pid] = pidfd
         self._loop.watch(pidfd, lambda _mask: self._gone(pid))
 

@@ -57,10 +57,19 @@ class Process:
 class Watch:
     """All watched processes by pid."""
 
-    def __init__(self, loop: Loop, guardian_pid: int, acknowledge: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        guardian_pid: int,
+        acknowledge: Callable[[int, int], None],
+        refresh: Callable[[], None] = lambda: None,
+    ) -> None:
         self._loop = loop
         self._guardian_pid = guardian_pid
         self._acknowledge = acknowledge
+        self._refresh = refresh
+        self._is_taking_over = True
+        self.former: set[int] = set()  # watched, but a main process no more (MAINPID=)
         self.processes: dict[int, Process] = {}
         self._told: dict[tuple[int, int], tuple[Ended, str]] = {}  # by the guardian, before anybody asked
 
@@ -72,6 +81,9 @@ class Watch:
 
     def adopt(self, pid: int, ticks: int, on_end: Callable[[Ended], None]) -> Ended | None:
         """Watch a predecessor's child. Returns its end if it has ended already; `on_end` is not called then."""
+        watched = self.processes.get(pid)
+        if watched is not None and watched.start_ticks == ticks:
+            return None
         told = self.take_told(pid, ticks)
         if told is not None:
             return told
@@ -79,7 +91,8 @@ class Watch:
         if pidfd < 0 or start_ticks(pid) != ticks:
             if pidfd >= 0:
                 os.close(pidfd)
-            return Ended(None)
+            self._refresh()  # perhaps the guardian has reaped it a moment ago, and its word is on the way
+            return self.take_told(pid, ticks) or Ended(None)
         parent = procfs.parent(pid)
         process = Process(pid, pidfd, ticks, parent == os.getpid(), on_end)
         self.processes[pid] = process
@@ -97,6 +110,8 @@ class Watch:
         process = self.processes.get(pid)
         if process is not None and process.start_ticks == ticks:
             self._finish(process, ended)
+        elif not self._is_taking_over:
+            self._acknowledge(pid, ticks)  # an orphan of nobody in particular
         else:
             self._told[pid, ticks] = ended, trace
             if len(self._told) > 20_000:
@@ -104,7 +119,10 @@ class Watch:
 
     def take_told(self, pid: int, ticks: int) -> Ended | None:
         told = self._told.pop((pid, ticks), None)
-        return None if told is None else told[0]
+        if told is None:
+            return None
+        self._acknowledge(pid, ticks)
+        return told[0]
 
     def take_told_of(self, is_wanted: Callable[[int, str], bool]) -> tuple[int, int, Ended] | None:
         """The end of the oldest process whose pid and trace are wanted, if the guardian told of one."""
@@ -112,6 +130,7 @@ class Watch:
         if not found:
             return None
         ticks, pid = min(found)
+        self._acknowledge(pid, ticks)
         return pid, ticks, self._told.pop((pid, ticks))[0]
 
     def acknowledge_told(self) -> None:
@@ -119,6 +138,7 @@ class Watch:
         for pid, ticks in self._told:
             self._acknowledge(pid, ticks)
         self._told.clear()
+        self._is_taking_over = False
 
     def signal(self, pid: int, ticks: int, signum: int) -> bool:
         """Signal a watched process through its pidfd; False if it is not watched any more or has ended."""
@@ -127,7 +147,7 @@ class Watch:
             return False
         try:
             signal.pidfd_send_signal(process.pidfd, signum)
-        except ProcessLookupError:
+        except OSError:  # gone, or (a setuid program under a plain user's daemon) not ours to signal
             return False
         return True
 
@@ -186,6 +206,7 @@ class Watch:
         if self.processes.get(process.pid) is not process:
             return
         del self.processes[process.pid]
+        self.former.discard(process.pid)
         self._loop.call_soon(lambda: self._close(process))
         process.on_end(ended)
         if not process.is_own:

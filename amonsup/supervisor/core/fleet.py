@@ -30,8 +30,8 @@ from amonsup.supervisor.model.records import Operation, ServiceState, Task
 TRAIL = 256
 """How many recent events are remembered for transcripts, over all services."""
 
-MAX_STEPS = 100_000
-"""More steps than this in one turn is a bug (rules that answer each other for ever), not a large fleet."""
+MAX_STEPS = 10_000
+"""More steps a service than this in one turn are a bug (rules that answer each other for ever), not a large fleet."""
 
 
 class Fleet:
@@ -53,14 +53,17 @@ class Fleet:
         """Run every event and all it causes; return the orders, in the order they were given."""
         turn = Turn(self, now)
         queue: deque[ev.AnyEvent] = deque(events)
+        asked: set[str] = set()  # who is to be reconsidered already: once is enough, however many neighbours moved
         steps = 0
         while queue or turn.unanswered:
             if not queue:
                 queue.extend(ev.Reconsidered(name=name, is_settled=True) for name in turn.unanswered)
                 turn.unanswered.clear()
             event = queue.popleft()
+            if isinstance(event, ev.Reconsidered):
+                asked.discard(event.name)
             steps += 1
-            if steps > MAX_STEPS:
+            if steps > MAX_STEPS * max(1, len(self.states)):
                 raise RuntimeError(f"the engine does not settle: {event!r}")
             state = self.states.get(event.name)
             if state is None:
@@ -71,7 +74,9 @@ class Fleet:
             queue.extend(turn.follow_ups)
             turn.follow_ups.clear()
             if (state.phase, state.generation, state.pid, state.takes_dependants) != before:
-                queue.extend(ev.Reconsidered(name=name) for name in self._neighbours(event.name))
+                concerned = [name for name in self._neighbours(event.name) if name not in asked]
+                asked.update(concerned)
+                queue.extend(ev.Reconsidered(name=name) for name in concerned)
         self._close(turn)
         return turn.effects
 

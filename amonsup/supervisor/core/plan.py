@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from amonsup.config.specs import ServiceSpec
-from amonsup.supervisor.model.phases import LIVE, Phase
+from amonsup.supervisor.model.phases import LIVE, Desired, Phase
 from amonsup.supervisor.model.records import ServiceState
 
 BORN_WITH = (
@@ -97,7 +97,7 @@ def _changed(old: ServiceSpec, new: ServiceSpec, state: ServiceState | None) -> 
     what = "changed: " + ", ".join(keys)
     if state is None or digest(old) == digest(new):
         return Change(new.name, "change", what)
-    if state.phase in LIVE:
+    if state.phase in LIVE and state.desired is Desired.UP:
         return Change(new.name, "restart", what)
     if state.phase in (Phase.BACKOFF, Phase.FATAL, Phase.QUARANTINED):
         # A new command may be just the cure: do not let it sit out the old one's penalty.

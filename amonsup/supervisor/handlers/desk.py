@@ -129,8 +129,15 @@ def _unknown(specs: dict[str, ServiceSpec], word: str) -> str:
     return f"there is no service {shown!r}{hint}"
 
 
-def operation(desk: Desk, call: Call, names: list[str], *, verb: str = "", kill: bool = False) -> Operation:
-    """An operation that gives every named service one task."""
+MAX_QUEUED = 32
+"""Commands that may wait at one service."""
+
+
+def operation(desk: Desk, call: Call, names: list[str], *, verb: str = "", kill: bool = False) -> Operation | Refusal:
+    """An operation that gives every named service one task; refused where too many wait already."""
+    for name in names:
+        if len(desk.fleet.states[name].queue) >= MAX_QUEUED:
+            return Refusal("busy", f"{name}: {MAX_QUEUED} commands are waiting for it already")
     verb = verb or call.verb
     task = Task(operation=call.id, verb=verb, by=call.by, kill=kill)
     return Operation(

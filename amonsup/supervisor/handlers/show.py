@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any
 
 import msgspec
@@ -86,7 +87,10 @@ def _plain(spec: dict[str, Any]) -> dict[str, Any]:
 def last_lines(path: str) -> tuple[str, ...]:
     """The end of a log file, made printable."""
     try:
-        with open(path, "rb") as file:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return ()
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - LAST_BYTES))
             raw = file.read(LAST_BYTES)

@@ -77,6 +77,7 @@ def test_shutdown(open_site, who):
     puppet.tell("note SIGTERM")
     puppet.tell("notify READY=1")
     site.running("slow", "user", "quick")
+    until(lambda: site.lines("lives.user") and site.lines("lives.quick"))
     with site.connect() as client:
         client.request("shutdown")
         assert client.message()["type"] == "accepted"

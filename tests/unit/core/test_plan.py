@@ -22,7 +22,7 @@ from amonsup.config.specs import (
     WatchRule,
 )
 from amonsup.supervisor.core.plan import BORN_WITH, Change, differing, digest, plan
-from amonsup.supervisor.model.phases import LIVE, Phase
+from amonsup.supervisor.model.phases import LIVE, Desired, Phase
 from amonsup.supervisor.model.records import ServiceState, Task
 from tests.support.playbook import Playbook, following, service
 
@@ -221,8 +221,14 @@ LATENT = service("s", autostart=False)
 
 
 def plan_of(old: ServiceSpec | None, new: ServiceSpec | None, phase: Phase | None) -> list[Change]:
-    states = {} if phase is None else {"s": ServiceState(name="s", phase=phase)}
+    states = {} if phase is None else {"s": ServiceState(name="s", phase=phase, desired=Desired.UP)}
     return plan({"s": old} if old else {}, {"s": new} if new else {}, states)
+
+
+def test_what_somebody_is_just_stopping_is_not_started_again() -> None:
+    states = {"s": ServiceState(name="s", phase=Phase.STOPPING, desired=Desired.DOWN)}
+    (change,) = plan({"s": SAME}, {"s": BORN}, states)
+    assert change.action == "change"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +264,7 @@ def test_what_did_not_change_is_not_named(phase: Phase) -> None:
 def test_the_plan_follows_the_new_order_and_removals_come_last() -> None:
     old = {name: service(name) for name in ("gone", "b", "a")}
     new = {name: service(name, umask=0) for name in ("a", "b", "new")}
-    states = {name: ServiceState(name=name, phase=Phase.RUNNING) for name in old}
+    states = {name: ServiceState(name=name, phase=Phase.RUNNING, desired=Desired.UP) for name in old}
     assert [(c.name, c.action) for c in plan(old, new, states)] == [
         ("a", "restart"),
         ("b", "restart"),
