@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 
-
 PF_FORKNOEXEC = 0x40  # linux/sched.h, in field 9 of proc_pid_stat(5)
 
 
