@@ -50,7 +50,7 @@ def read(state_dir: str) -> tuple[Applied | None, str]:
         return None, ""
     try:
         applied = msgspec.json.decode(raw, type=Applied)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None, files.set_aside(path_of(state_dir))
     if applied.format != FORMAT:
         return None, files.set_aside(path_of(state_dir))
@@ -68,7 +68,7 @@ class Stopped:
         try:
             raw = files.read(self._path)
             self.names = set(msgspec.json.decode(raw, type=list[str])) if raw is not None else set()
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             files.set_aside(self._path)
         except OSError as error:
             self.error = f"{self._path}: {error.strerror}"

@@ -1,8 +1,8 @@
 """What an apply would do: the difference between two configurations, service by service, with the reason.
 
 Only what a process is born with makes a restart necessary (`BORN_WITH`); everything else is read by the engine when
-it is needed, so a changed policy, dependency or check takes effect in place. Whether a *running life* is out of date
-is told by the digest of what it was born with, so a successor that finds an unfinished apply plans the same again.
+it is needed, so a changed policy, dependency or check takes effect in place. The digest of what a life was born with
+stands in its record, for whoever wants to know which spec a running process really has.
 """
 
 from __future__ import annotations
