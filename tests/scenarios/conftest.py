@@ -86,6 +86,6 @@ def open_site(request: pytest.FixtureRequest) -> Iterator[OpenSite]:
             site.remove()
         except AssertionError as error:
             errors.append(error)
-            print(site.report())  # noqa: T201
+            print(site.report())  # noqa: T201 - pytest shows it with the failure
     if errors:
         raise errors[0]

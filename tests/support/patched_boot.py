@@ -30,7 +30,8 @@ def redirect(patches: str) -> None:
 
 def apply(patches: str, role: str, options: dict[str, Any]) -> None:
     spec = importlib.util.spec_from_file_location("patches", patches)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     patch = getattr(module, role, None)

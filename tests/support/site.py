@@ -73,7 +73,8 @@ def libraries() -> tuple[str, ...]:
 
 
 def ourselves() -> Who:
-    return Who("root" if os.geteuid() == 0 else "user", os.geteuid(), os.getegid(), sys.executable, (str(ROOT), *libraries()))
+    name = "root" if os.geteuid() == 0 else "user"
+    return Who(name, os.geteuid(), os.getegid(), sys.executable, (str(ROOT), *libraries()))
 
 
 def unprivileged(uid: int | None = None) -> Who:
@@ -220,8 +221,7 @@ class Site:
         self.conf_d.mkdir(exist_ok=True)
         self.run_dir, self.state_dir, self.log_dir = (self.path / name for name in ("run", "state", "log"))
         self.config_file = self.path / "amonsup.yaml"
-        lines = {"site": self.name, "run_dir": "run", "state_dir": "state", "log_dir": "log", "log_user": self._log_user()}
-        lines = {key: value for key, value in {**lines, **(config or {})}.items() if value}
+        lines = {"site": self.name, "run_dir": "run", "state_dir": "state", "log_dir": "log", **(config or {})}
         self.config_file.write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
         self._wrapper, self._program, self._patches = list(wrapper), list(program), patches
         self._environ = {
@@ -513,7 +513,7 @@ class Site:
             left = self.survivors()
             if left:
                 problem = "alive after the shutdown:\n" + "\n".join(left)
-        except Exception as error:  # noqa: BLE001 - cleaning goes on, the failure is reported below
+        except Exception as error:  # noqa: BLE001 - cleaning goes on, the failure is raised below
             problem = f"the shutdown failed: {type(error).__name__}: {error}"
         self.wipe_out()
         if problem:
@@ -594,9 +594,6 @@ class Site:
     def _tag(self) -> str:
         base = self._cgroup()
         return base.name if base is not None else "no cgroup of this site"
-
-    def _log_user(self) -> str:
-        return ""
 
     def _give_away(self) -> None:
         """The directory belongs to the daemon's user."""

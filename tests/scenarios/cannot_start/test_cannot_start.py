@@ -6,8 +6,6 @@ import os
 
 import pytest
 
-from support.site import until
-
 FAULTS = {
     "missing": "exec: No such file or directory: ./no-such-program",
     "forbidden": "exec: Permission denied: ./not-executable",
@@ -66,8 +64,8 @@ def test_a_directory_that_may_not_be_entered(open_site, user):
 
 def test_a_service_user_who_may_not_enter_it(open_site, root):
     site = open_site(root)
-    conf = "services: {nowhere: {command: sleep 1000, user: nobody, working_dir: '${SITE}/closed', backoff: {initial: 50ms}}}"
-    site.write("conf.d/cannot_start.yaml", conf)
+    spec = "{command: sleep 1000, user: nobody, working_dir: '${SITE}/closed', backoff: {initial: 50ms}}"
+    site.write("conf.d/cannot_start.yaml", f"services: {{nowhere: {spec}}}\n")
     site.mkdir("closed", 0o700)
     site.start()
     assert "working_dir: Permission denied" in site.wait_any("spawn-failed", "nowhere")["text"]

@@ -6,7 +6,6 @@ import contextlib
 import json
 
 import pytest
-
 from support.site import frozen, kill_hard, until
 
 
@@ -26,7 +25,9 @@ def test_who_comes_in_the_gap_is_answered_on_that_connection(open_site, who):
     with contextlib.ExitStack() as stack:
         with gap(site):
             clients = [stack.enter_context(site.connect()) for _ in range(20)]
-            ids = [client.request("restart" if n == 7 else "status", services=["one"]) for n, client in enumerate(clients)]
+            ids = [
+                client.request("restart" if n == 7 else "status", services=["one"]) for n, client in enumerate(clients)
+            ]
         for n, (client, request_id) in enumerate(zip(clients, ids, strict=True)):
             word = client.last_word(request_id)
             assert word["type"] == ("finished" if n == 7 else "answer"), word

@@ -9,7 +9,6 @@ import glob
 import os
 
 import pytest
-
 from support.site import kill_hard, until
 
 DAY = 86400
@@ -45,7 +44,7 @@ def test_nothing_happens_early_or_never(open_site, who, faketime):
         clock(site, jump)
         crash_and_wait(site)  # a delay that begins after the jump
         # One that a jump hits in the middle: the service is dead, its delay runs.
-        kill_hard(site.pid("soon"))
+        kill_hard(site.running("soon")["soon"])
         site.wait("backoff", "soon")
         clock(site, -jump)
         site.wait("started", "soon")
@@ -63,7 +62,8 @@ def test_nothing_happens_early_or_never(open_site, who, faketime):
     clock(site, DAY)
     site.kill("supervisor")
     row = site.row("patient")
-    assert row["state"] == "backoff" and 3000 < row["retry_s"] <= 3600
+    assert row["state"] == "backoff"
+    assert 3000 < row["retry_s"] <= 3600
     assert site.running(*pids) == pids
     crash_and_wait(site)
     assert site.warnings() == ""

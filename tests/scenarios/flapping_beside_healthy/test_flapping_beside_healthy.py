@@ -20,7 +20,8 @@ def test_the_healthy_one_does_not_notice(open_site, who):
     assert site.pid("healthy") == healthy
     # `start` of what cannot live fails, and says why.
     result = site.ask("start", services=["flapping"])
-    assert not result["ok"] and "exit 9" in result["results"][0]["text"], result
+    assert not result["ok"]
+    assert "exit 9" in result["results"][0]["text"]
     # A stop is a stop, in the middle of it.
     site.do("stop", services=["flapping"])
     row = site.row("flapping")

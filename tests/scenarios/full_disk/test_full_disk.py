@@ -5,12 +5,10 @@ The disk is a tmpfs in a mount namespace of the daemon's own, reached through /p
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
 import pytest
-
 from support.site import is_alive, kill_hard, until
 
 
@@ -37,7 +35,8 @@ def place(site, name):
 def start_in(site):
     """Start a daemon whose socket lies on its own disk."""
     site.start(waits=False)
-    until(lambda: (place(site, "run") / "amonsup.sock").exists())
+    path = place(site, "run") / "amonsup.sock"
+    until(path.exists, "the daemon's socket")
     site.run_dir = place(site, "run")
     return site.puppet("puppet")
 
@@ -46,11 +45,9 @@ def fill(directory):
     """Not a byte is left; returns what has to be removed to make room."""
     ballast = directory / "ballast"
     with ballast.open("wb", buffering=0) as file:
-        try:
+        with pytest.raises(OSError, match="No space left"):
             while True:
                 file.write(b"\0" * 4096)
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
     return ballast
 
 
@@ -81,9 +78,12 @@ def test_state_dir(open_disk):
     pid = crash(site, puppet)
     assert site.row("puppet")["pid"] == pid
     # What cannot be recorded is not begun: an apply says so and changes nothing.
-    site.write("conf.d/full_disk.yaml", site.conf_d.joinpath("full_disk.yaml").read_text() + "  more: {command: sleep 9}\n")
+    site.write(
+        "conf.d/full_disk.yaml", site.conf_d.joinpath("full_disk.yaml").read_text() + "  more: {command: sleep 9}\n"
+    )
     refusal = site.refused("apply")
-    assert "No space left" in refusal["text"] and "nothing was changed" in refusal["text"]
+    assert "No space left" in refusal["text"]
+    assert "nothing was changed" in refusal["text"]
     assert "more" not in site.answers()
     # A stop is done all the same; that it is to last over a boot is written as soon as it can be.
     site.do("stop", services=["unwanted"])
@@ -139,7 +139,8 @@ def test_log_dir(open_disk):
     site.start()
     until(puppet.lives)
     puppet.tell("print first")
-    until(lambda: (place(site, "log") / "puppet.log").exists())
+    log = place(site, "log") / "puppet.log"
+    until(log.exists)
     ballast = fill(place(site, "log"))
     said = ["first"]
     while "log of puppet" not in site.warnings():
@@ -150,7 +151,6 @@ def test_log_dir(open_disk):
     said.append("last")
     puppet.tell("print last")
     ballast.unlink()
-    log = place(site, "log") / "puppet.log"
     until(lambda: log.read_text().endswith("last\n"), "everything arrives")
     assert log.read_text().splitlines() == said
     until(lambda: site.warnings() == "")

@@ -8,7 +8,6 @@ import os
 import socket
 
 import pytest
-
 from support.site import Connection, until
 
 JUNK = [
@@ -133,7 +132,7 @@ def test_a_stranger_is_nothing(site):
                     word = client.last_word(client.request(verb, **args))
                 answers.append(f"{word['type']} {word['code']}")
             os.write(write, ",".join(answers).encode())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is told to the parent, which fails then
             os.write(write, repr(error).encode())
         finally:
             os._exit(0)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-
 from support.site import is_alive, kill_hard, until
 
 POINTS = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from support.site import until
 
 OLD = (Path(__file__).parent / "conf.d" / "killed_inside_apply.yaml").read_text()
@@ -46,10 +45,10 @@ def test_as_root(open_site, root, point):
     assert apply(opened(open_site, root), point, NEW), "the supervisor has met its doom"
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_at_every_record(open_site, who, when):
+@pytest.mark.parametrize(("by", "when"), [("root", "after"), ("user", "before"), ("user", "after")])
+def test_at_every_record(request, open_site, by, when):
     """There and back, with the supervisor dying at the first, second, third … record of the apply."""
-    site = opened(open_site, who)
+    site = opened(open_site, request.getfixturevalue(by))
     count = 1
     while apply(site, f"record {when} {count}", NEW if count % 2 else OLD):
         count += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from support.site import is_alive, until, wait_gone
 
 POINTS = [

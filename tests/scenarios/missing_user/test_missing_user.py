@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from support.site import kill_hard
 
 GUEST = "amonsup-guest:x:61999:61999::/:/bin/sh\n"

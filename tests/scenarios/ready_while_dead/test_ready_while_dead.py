@@ -25,7 +25,8 @@ def test_it_is_heard_by_the_successor(open_site, who):
     assert row["pid"] == puppet.lives()[0]
     # And what had waited for it goes on.
     end = site.talk("start", request_id, services=["next"])
-    assert end["type"] == "finished" and end["result"]["ok"], end
+    assert end["type"] == "finished"
+    assert end["result"]["ok"], end
     site.running("next")
     assert site.row("next")["restarts"] == 0
 

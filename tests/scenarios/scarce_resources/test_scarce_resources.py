@@ -9,7 +9,6 @@ import os
 import subprocess
 
 import pytest
-
 from conftest import plain_user
 from support.site import kill_hard
 

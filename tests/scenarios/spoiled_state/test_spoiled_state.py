@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from support.site import frozen, is_alive, kill_hard, until
 
 RUBBISH = {
@@ -83,7 +82,7 @@ def test_the_journal_of_events(open_site, who):
     site.running("one")
     last = site.events()[-1]["seq"]
     with (site.state_dir / "events.jsonl").open("ab") as file:
-        file.write(b"\0\0\0\n{not json}\n{\"seq\": 3")
+        file.write(b'\0\0\0\n{not json}\n{"seq": 3')
     site.kill("supervisor")
     site.do("restart", services=["one"])
     seqs = [event["seq"] for event in site.events()]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from support.site import frozen, is_alive, kill_hard, until, wait_gone
 
 KINDS = 5

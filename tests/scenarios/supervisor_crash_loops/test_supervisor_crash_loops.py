@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
-from support.site import is_alive, kill_hard, until
+from support.site import frozen, is_alive, kill_hard, until
 
 DEATHS = 5
 
@@ -48,17 +45,14 @@ def test_an_operation_cut_off_is_given_up_not_forgotten(open_site, who):
     for _ in range(DEATHS - 1):
         site.kill("supervisor")
     pids = site.running("one", "two", "supervisor", "guardian")
-    with site.connect() as client:
-        assert client.hello
-        os.kill(pids["one"], signal.SIGSTOP)  # its stop takes as long as we like
+    with frozen(pids["one"]), site.connect() as client:  # its stop takes as long as we like
         request_id = client.request("restart", services=["one"])
         assert client.message()["type"] == "accepted"
         kill_hard(pids["supervisor"])
-    word = site.talk("restart", request_id, services=["one"])
+        word = site.talk("restart", request_id, services=["one"])
     assert word["type"] == "finished", word
     assert not word["result"]["ok"]
     assert "given up" in word["result"]["note"]
-    os.kill(pids["one"], signal.SIGCONT)
     site.write("enough", "")
     until(lambda: len(site.lines("lives.one")) == 2)
     assert site.running("two")["two"] == pids["two"]

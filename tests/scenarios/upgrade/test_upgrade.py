@@ -11,7 +11,6 @@ import signal
 import uuid
 
 import pytest
-
 from support.site import ROOT, until, wait_gone
 
 OURS = ("guardian", "supervisor", "logger")
