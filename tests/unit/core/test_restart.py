@@ -26,13 +26,15 @@ def test_the_delays_are_initial_step_and_then_grow_up_to_the_maximum() -> None:
     assert [restart.delay_s(grown, attempt, "s/1") for attempt in range(5)] == [5, 10, 30, 90, 100]
 
 
+# Whole milliseconds and permille, as conf.d can write them; 5e-324 s has no tenth that a float could hold.
+milliseconds = st.integers(0, 10**9).map(lambda number: number / 1000)
 backoffs = st.builds(
     Backoff,
-    initial_s=st.floats(0, 1e6),
-    step_s=st.floats(0, 1e6),
-    factor=st.floats(1, 1000),
-    max_s=st.floats(0, 1e6),
-    jitter=st.floats(0, 1),
+    initial_s=milliseconds,
+    step_s=milliseconds,
+    factor=st.integers(1000, 10**6).map(lambda number: number / 1000),
+    max_s=milliseconds,
+    jitter=st.integers(0, 1000).map(lambda number: number / 1000),
 )
 
 
