@@ -400,7 +400,8 @@ class Supervisor:
             lines.append(journal.Line(applied=self._applied.serial))
             self._recorded_serial = self._applied.serial
         for fleet in (self.fleet, self.household):
-            if not fleet.dirty and not fleet.operations.dirty:
+            operations = fleet.operations
+            if not fleet.dirty and not operations.dirty and not operations.settled:
                 continue
             lines += [journal.Line(s=fleet.states[name]) for name in fleet.dirty if name in fleet.states]
             lines += [
@@ -408,8 +409,11 @@ class Supervisor:
                 for known in fleet.operations.dirty
                 if known in fleet.operations.known
             ]
+            # An operation that is written as a whole has these in it already.
+            lines += [journal.Line(d=each) for each in operations.settled if each.operation not in operations.dirty]
             fleet.dirty.clear()
-            fleet.operations.dirty.clear()
+            operations.dirty.clear()
+            operations.settled.clear()
         if not lines:
             return
         if not self.journal.append(lines):

@@ -39,6 +39,7 @@ LOCK_FD = 4
 
 KEPT_EXITS = 10_000
 DEATH_WINDOW_S = 30.0
+STEADY_S = 5.0
 WATCH_ONLY_AFTER = 5
 MAX_DELAY_S = 5.0
 FORWARDED = {signal.SIGTERM: "TERM", signal.SIGINT: "TERM", signal.SIGHUP: "HUP", signal.SIGUSR2: "USR2"}
@@ -57,6 +58,7 @@ class Guardian:
         self.total_deaths = 0
         self.pending: list[str] = []
         self.supervisor_pid = 0
+        self.born = 0.0
         self.link: Channel | None = None
         self.is_greeted = False
         self.is_upgrading = False
@@ -83,6 +85,7 @@ class Guardian:
             os.close(link_source)
             os.close(lock_source)
             theirs.close()
+        self.born = self.loop.now()
         self.is_greeted = False
         self.link = Channel(self.loop, ours, self.on_message, lambda: None)
 
@@ -101,14 +104,17 @@ class Guardian:
             now = self.loop.now()
             self.deaths.append(now)
             self.total_deaths += 1
-            delay = self.restart_delay(now)
+            delay = self.restart_delay(now, now - self.born)
             say(f"the supervisor died ({describe(status)}); its successor starts in {delay:g} s")
             self.loop.call_at(now + delay, self.start_supervisor)
 
-    def restart_delay(self, now: float) -> float:
-        """0 for a first death, then 0.1 s doubling to MAX_DELAY_S while deaths keep falling into the window."""
+    def restart_delay(self, now: float, lived_s: float) -> float:
+        """0 for a first death and after a life that did its work; else 0.1 s, doubling to MAX_DELAY_S.
+
+        Only short lives make a crash loop: services should not wait for somebody who kills us now and then.
+        """
         recent = sum(1 for at in self.deaths if now - at < DEATH_WINDOW_S)
-        return 0.0 if recent <= 1 else min(MAX_DELAY_S, 0.1 * 2 ** (recent - 2))
+        return 0.0 if recent <= 1 or lived_s >= STEADY_S else min(MAX_DELAY_S, 0.1 * 2 ** (recent - 2))
 
     def is_unstable(self) -> bool:
         now = self.loop.now()

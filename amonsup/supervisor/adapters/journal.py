@@ -16,6 +16,7 @@ from collections.abc import Iterable
 import msgspec
 
 from amonsup.supervisor.adapters.files import set_aside
+from amonsup.supervisor.core.operations import Settled
 from amonsup.supervisor.model.records import Operation, ServiceState
 
 FORMAT = 1
@@ -36,6 +37,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     head: Head | None = None
     s: ServiceState | None = None
     o: Operation | None = None
+    d: Settled | None = None
     gone: str = ""
     applied: int = 0  # serial of the last apply that is on record here
 
@@ -141,6 +143,9 @@ def _fold(lines: list[bytes], boot_id: str) -> Recovered:
             found.states[line.s.name] = line.s
         elif line.o is not None:
             found.operations[line.o.id] = line.o
+        elif line.d is not None:
+            if line.d.operation in found.operations:
+                found.operations[line.d.operation].outcomes[line.d.name] = line.d.outcome
         elif line.applied:
             found.applied = line.applied
         elif line.gone:

@@ -6,17 +6,32 @@ operations are kept for late askers (a client that was cut off by a restart of t
 
 from __future__ import annotations
 
+import msgspec
+
 from amonsup.supervisor.model.records import Operation, Outcome
 
 KEPT_FINISHED = 128
 
 
+class Settled(msgspec.Struct, frozen=True):
+    """One target of an operation has its outcome."""
+
+    operation: str
+    name: str
+    outcome: Outcome
+
+
 class Operations:
-    """All operations by id. `dirty` holds the ids changed since the owner last cleared it."""
+    """All operations by id.
+
+    `dirty` holds the ids that changed as a whole since the owner last cleared it, `settled` the single outcomes: an
+    operation on a thousand services must not be written down a thousand times.
+    """
 
     def __init__(self) -> None:
         self.known: dict[str, Operation] = {}
         self.dirty: set[str] = set()
+        self.settled: list[Settled] = []
 
     def add(self, operation: Operation) -> None:
         self.known[operation.id] = operation
@@ -28,11 +43,12 @@ class Operations:
         operation = self.known.get(operation_id)
         if operation is None or operation.is_finished:
             return False
-        operation.outcomes = {**operation.outcomes, name: outcome}
-        self.dirty.add(operation_id)
-        if any(target not in operation.outcomes for target in operation.tasks):
+        operation.outcomes[name] = outcome
+        self.settled.append(Settled(operation_id, name, outcome))
+        if len(operation.outcomes) < len(operation.tasks):
             return False
         operation.finished = now
+        self.dirty.add(operation_id)
         return True
 
     def finish(self, operation_id: str, now: float, note: str = "", *, is_failed: bool = False) -> Operation:
