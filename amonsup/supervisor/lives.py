@@ -49,6 +49,9 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 READY_AFTER_S = 0.5
 """How long after a start its successor is made ready: not while a whole site comes up."""
 
+READY_SOON_S = 0.02
+"""The same for one that has just been restarted: what crashed once may crash again soon."""
+
 READY_PER_TURN = 20
 READY_PAUSE_S = 0.02
 
@@ -299,7 +302,8 @@ class Lives:
         if spec.name in self.extras:
             return
         if not self._to_ready:
-            self._loop.call_at(self._loop.now() + READY_AFTER_S, self._ready_some)
+            wait_s = READY_AFTER_S if generation == 1 else READY_SOON_S
+            self._loop.call_at(self._loop.now() + wait_s, self._ready_some)
         self._to_ready[spec.name] = spec, generation + 1
 
     # -- getting ready for a crash --
