@@ -204,8 +204,10 @@ class MarkerScopes:
         return any(line.split()[:5] == wanted for line in procfs.limits(pid))
 
     def _has_orphans(self) -> bool:
+        # The main process that has just ended is there still, as a zombie: it is no orphan, and not known any more.
         known = self.known()
-        return any(pid not in known for root in self.roots() for pid in procfs.children(root))
+        children = (pid for root in self.roots() for pid in procfs.children(root))
+        return any(pid not in known and not procfs.is_zombie(pid) for pid in children)
 
     def kill(self, name: str) -> bool:
         return False
