@@ -35,7 +35,7 @@ def finished(site, request_id, verb, *services):
 
 def test_start(open_site, who):
     site = open_site(who)
-    puppet = site.puppet("slow")
+    puppet, _ = site.puppet("slow"), site.puppet("dependant")
     site.start()
     until(puppet.lives)
     request_id = begun(site, "start", "user")  # waits for slow, which is starting
@@ -49,14 +49,21 @@ def test_start(open_site, who):
 
 
 def test_stop(open_site, who):
-    """In order, too: the dependant goes first, and the stop signal is not forgotten."""
+    """In order, too: dependants go first, and neither they nor the stop signal are forgotten."""
     site = open_site(who)
-    puppet = site.puppet("slow")
+    puppet, dependant = site.puppet("slow"), site.puppet("dependant")
     site.start()
     puppet.tell("note SIGTERM")
     puppet.tell("notify READY=1")
-    pids = site.running("slow", "user")
+    pids = site.running("slow", "user", "dependant")
+    dependant.tell("note SIGTERM")
     request_id = begun(site, "stop", "slow")
+    dependant.wait("SIGTERM")
+    site.kill("supervisor")
+    blocked = site.show("slow")["blocked_by"]
+    assert "dependant" in blocked
+    assert puppet.count("SIGTERM") == 0, "somebody still needs it"
+    dependant.tell("exit 0")
     puppet.wait("SIGTERM")
     assert not is_alive(pids["user"])
     site.kill("supervisor")
@@ -66,12 +73,12 @@ def test_stop(open_site, who):
     assert result["ok"], result
     rows = site.answers()
     assert (rows["slow"]["state"], rows["user"]["state"]) == ("stopped", "waiting")
-    assert len(puppet.lives()) == 1
+    assert [len(p.lives()) for p in (puppet, dependant)] == [1, 1]
 
 
 def test_shutdown(open_site, who):
     site = open_site(who)
-    puppet = site.puppet("slow")
+    puppet, _ = site.puppet("slow"), site.puppet("dependant")
     site.start()
     puppet.tell("note SIGTERM")
     puppet.tell("notify READY=1")
@@ -95,7 +102,8 @@ def test_shutdown(open_site, who):
 @pytest.mark.parametrize("point", POINTS)
 def test_restart_at_any_moment(open_site, who, point):
     site = open_site(who, patches="doomed")
-    site.puppet("slow")
+    for name in ("slow", "dependant"):
+        site.puppet(name)
     site.start()
     until(lambda: site.lines("lives.quick"))
     assert restart(site, point), "the supervisor has met its doom"
@@ -104,7 +112,8 @@ def test_restart_at_any_moment(open_site, who, point):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_restart_at_every_record(open_site, who, when):
     site = open_site(who, patches="doomed")
-    site.puppet("slow")
+    for name in ("slow", "dependant"):
+        site.puppet(name)
     site.start()
     until(lambda: site.lines("lives.quick"))
     count = 1

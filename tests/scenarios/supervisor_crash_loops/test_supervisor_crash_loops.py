@@ -17,6 +17,8 @@ def test_it_only_watches_then_comes_back(open_site, who):
         site.kill("supervisor")
 
     site.wait("watching-only")
+    delays = [line.split("starts in ")[1] for line in site.stderr().splitlines() if "its successor" in line]
+    assert delays == ["0 s", "0.1 s", "0.2 s", "0.4 s", "0.8 s"]
     assert "adopts and watches only" in site.warnings()
     assert site.running("one", "two") == pids
     # It watches: an end is noticed and told; it only watches: nobody is started, no command is taken.

@@ -2,7 +2,7 @@
 
 What it has done it writes to did.NAME, with its pid. Commands: notify TEXT (`\\n` separates assignments), print TEXT,
 exit CODE, ignore SIGNAL, note SIGNAL (written down, otherwise ignored), fork (a child that does the same things from
-then on; this one lives on idly), flood N (that many STATUS datagrams, each waiting for its turn).
+then on; this one lives on idly), flood N (eight processes send that many datagrams each, waiting for their turns).
 """
 
 import os
@@ -45,9 +45,10 @@ def obey(line, sock):
             idle()
         os.setsid()
     elif verb == "flood":
+        helpers = any(os.fork() == 0 for _ in range(7))  # eight of us in all
         for number in range(int(rest)):
-            notify(sock, f"STATUS={number}")
-            if number % 1000 == 0:
+            notify(sock, f"STATUS={os.getpid()} {number}")
+            if number % 1000 == 0 and not helpers:
                 did(f"sent {number}")
     else:
         raise SystemExit(f"what is {line!r}?")
