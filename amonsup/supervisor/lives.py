@@ -52,6 +52,12 @@ READY_AFTER_S = 0.5
 READY_SOON_S = 0.02
 """The same for one that has just been restarted: what crashed once may crash again soon."""
 
+MOST_READIED = 48
+"""Each costs some kilobytes and three descriptors; on a larger site those that do crash come first."""
+
+FIRST_TO_FOLLOW = 2
+"""The generation after a first life."""
+
 READY_PER_TURN = 20
 READY_PAUSE_S = 0.02
 
@@ -118,7 +124,7 @@ class Lives:
         self._own_account = accounts.own()
         # Each costs us two descriptors and the guardian one; most must stay free for clients and lives.
         hard = surroundings.nofile[1]
-        self._most_readied = hard // 16
+        self._most_readied = min(MOST_READIED, hard // 16)
         self._most_descriptors = hard - min(RESERVED, hard // 4)
         self.extras: dict[str, Extra] = {}  # descriptors that one of our own processes is born with
 
@@ -339,9 +345,13 @@ class Lives:
         """In a quiet moment: a crash must not wait for a FIFO, a cgroup and a look into /etc/passwd."""
         for name in list(self._to_ready)[:READY_PER_TURN]:
             spec, generation = self._to_ready.pop(name)
-            if self._generations.get(name) != generation - 1 or len(self._readied) >= self._most_readied:
+            if self._generations.get(name) != generation - 1:
                 continue
             self._drop_readied(name)
+            if len(self._readied) >= self._most_readied:
+                if generation == FIRST_TO_FOLLOW:
+                    continue  # it has never crashed
+                self._drop_readied(next(iter(self._readied)))
             try:
                 self._readied[name] = self._ready(spec, generation)
             except (OSError, LookupError):
