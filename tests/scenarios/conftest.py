@@ -6,6 +6,7 @@ closes them.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -31,12 +32,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+@functools.cache
+def able(uid: int | None) -> tuple[Who, str]:
+    """An unprivileged user, and why they cannot run us if so: asked once."""
+    who = unprivileged(uid)
+    return who, who.can_run()
+
+
 def plain_user(uid: int | None = None) -> Who:
     """Somebody without privileges, or the test is skipped with the reason."""
     if os.geteuid() != 0:
         return ourselves()
-    who = unprivileged(uid)
-    reason = who.can_run()
+    who, reason = able(uid)
     if reason:
         pytest.skip(f"an unprivileged user cannot run this Python and this tree here: {reason}")
     return who

@@ -231,6 +231,7 @@ class Site:
             "SITE": str(self.path),
             **(environ or {}),
         }
+        self._base: Path | None = None
         self._give_away()
         self.process: subprocess.Popen[bytes] | None = None
         self.puppets: dict[str, Puppet] = {}
@@ -586,10 +587,12 @@ class Site:
         return False
 
     def _cgroup(self) -> Path | None:
-        with contextlib.suppress(OSError):
-            text = (self.run_dir / "cgroup").read_text().strip()
-            return Path(text) if "/amonsup-" in text else None
-        return None
+        """Where the daemon's cgroups are; remembered, because run_dir may go away with the daemon."""
+        if self._base is None:
+            with contextlib.suppress(OSError):
+                text = (self.run_dir / "cgroup").read_text().strip()
+                self._base = Path(text) if "/amonsup-" in text else None
+        return self._base
 
     def _tag(self) -> str:
         base = self._cgroup()

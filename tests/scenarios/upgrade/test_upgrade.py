@@ -11,17 +11,16 @@ import signal
 import uuid
 
 import pytest
-from support.site import ROOT, until, wait_gone
+from support.site import ROOT, libraries, until, wait_gone
 
 OURS = ("guardian", "supervisor", "logger")
 
 
 @pytest.fixture
 def site(open_site, who):
-    who.paths = tuple(path for path in who.paths if path != str(ROOT))
-    site = open_site(who, environ={"PYTHONPATH": ""})
+    site = open_site(who)
     install(site, "1.0.0")
-    site._environ["PYTHONPATH"] = ":".join([str(site.file("installed")), *who.paths])
+    site._environ["PYTHONPATH"] = ":".join([str(site.file("installed")), *libraries()])
     site.puppet("waiting")
     return site.start()
 
