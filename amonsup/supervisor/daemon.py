@@ -20,7 +20,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -32,7 +31,6 @@ from amonsup.loop.loop import Loop, Timer
 from amonsup.supervisor import guardian, helper_process
 from amonsup.supervisor.adapters import applied as applied_files
 from amonsup.supervisor.adapters import files, journal, prctl, procfs, scopes, server, spawn
-from amonsup.supervisor.adapters.chronicle import Chronicle
 from amonsup.supervisor.adapters.outputs import Outputs
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.watch import Ended, Watch
@@ -44,7 +42,9 @@ from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import AT_REST, LIVE, Phase
 from amonsup.supervisor.model.records import Operation, Outcome, ServiceState, Task
+from amonsup.supervisor.record import Record
 from amonsup.supervisor.requests import Requests
+from amonsup.supervisor.tidings import Tidings, complain, rfc3339
 from amonsup.verbs.results import Happening
 
 PUBLIC_SOCKET = "public"
@@ -70,29 +70,28 @@ class Supervisor:
         self._is_pumping = False
         self._carry_out_by_kind = self._effect_table()
         self._timers: dict[str, Timer] = {}
-        self._notes: list[fx.Note] = []
         self._troubles: dict[str, str] = {}
         self._applies: deque[Callable[[], None]] = deque()
         self._retry: Timer | None = None
         self._is_up = False
-        self._recorded_serial = 0
 
         link = socket.socket(fileno=guardian.LINK_FD)
         self.store = Store(self.loop, link, self._told_of_exit, self._on_signal, self._become_guardian)
         self.watch = Watch(self.loop, options["guardian"], self.store.acknowledge, self.store.listen_briefly)
         self.store.greet()
-        self.chronicle = Chronicle(self.site.state_dir)
+        self.tidings = Tidings(self.site.state_dir)
         self.stopped = applied_files.Stopped(self.site.state_dir)
         self.outputs = Outputs(self.site.run_dir, self.store)
         found = journal.recover(self._journal_path, procfs.boot_id())
         self.instance = found.instance or os.urandom(8).hex()
-        self.journal = journal.Journal(
-            self._journal_path, journal.Head(journal.FORMAT, procfs.boot_id(), self.instance)
-        )
+        head = journal.Head(journal.FORMAT, procfs.boot_id(), self.instance)
+        fleets = (self.fleet, self.household)
+        self.record = Record(self.loop, self._journal_path, head, fleets, self._applied.serial)
         self.lives = self._make_lives()
         self.logger = LoggerLink(self.loop, self.store, self.outputs, self._logger_trouble)
         self.lives.extras[LOGGER] = self.logger.make
         self.requests = Requests(self, self.instance)
+        self.tidings.followers = self.requests.happened
         self._found = found
         self.server: server.Server | None = None
 
@@ -106,15 +105,14 @@ class Supervisor:
         )
         found = self._found
         if found.set_aside:
-            self._say("state-set-aside", f"unreadable state was set aside as {found.set_aside}")
+            self.tidings.say("state-set-aside", f"unreadable state was set aside as {found.set_aside}")
         is_successor = bool(found.instance)
         self.outputs.recover(lambda name, generation: self._is_current(found, name, generation))
         self.outputs.drop_unborn(lambda name, generation: self._is_to_come(found, name, generation))
         if is_successor:
             self._take_over(found)
         else:
-            self._recorded_serial = self._applied.serial
-            self.journal.rewrite(self._all_lines())
+            self.record.begin(is_applied=True)
             self._boot()
         self._open_server()
         self._is_up = True
@@ -151,7 +149,9 @@ class Supervisor:
 
     def _boot(self) -> None:
         """The first supervisor since the machine (or the whole daemon) was started."""
-        self._say("daemon-started", f"amonsup {__version__}, {len(self.fleet.specs)} services, spawner {spawn.KIND}")
+        self.tidings.say(
+            "daemon-started", f"amonsup {__version__}, {len(self.fleet.specs)} services, spawner {spawn.KIND}"
+        )
         boot = f"boot-{self.instance}"
         self._run(
             self.household,
@@ -196,11 +196,11 @@ class Supervisor:
         household = [s for s in states if s.name in self.household.specs]
         self.household.restore(household, ())
         self.fleet.restore([s for s in states if s.name not in self.household.specs], operations.values())
-        self._say("took-over", f"amonsup {__version__}, {len(states)} states, {self.store.deaths} deaths so far")
+        self.tidings.say("took-over", f"amonsup {__version__}, {len(states)} states, {self.store.deaths} deaths so far")
         # The record goes with the last step of a shutdown: if one stands in it, over or not, it was not finished.
         self.fleet.is_shutting_down = any(o.verb == "shutdown" for o in self.fleet.operations.known.values())
         self._set_watch_only(self.store.is_watch_only)
-        self.journal.rewrite(self._all_lines())
+        self.record.begin(is_applied=False)
         self.logger.resume()
         self._is_pumping = True  # nothing is decided before everybody is adopted
         for fleet in (self.household, self.fleet):
@@ -278,12 +278,12 @@ class Supervisor:
         self.fleet.is_watching_only = is_so
         if not is_so:
             return
-        self._say("watching-only", f"the supervisor died repeatedly; nothing is started for {WATCH_ONLY_S:g} s")
+        self.tidings.say("watching-only", f"the supervisor died repeatedly; nothing is started for {WATCH_ONLY_S:g} s")
         self.loop.call_at(self.now() + WATCH_ONLY_S, self._end_watch_only)
 
     def _end_watch_only(self) -> None:
         self.fleet.is_watching_only = False
-        self._say("watching-ended", "services are looked after again")
+        self.tidings.say("watching-ended", "services are looked after again")
         self._run(self.fleet, self.fleet.reconsider_all(self.now()))
         self._pump()
 
@@ -306,7 +306,7 @@ class Supervisor:
                 self._run(fleet, fleet.handle((event,), self.now()))
         finally:
             self._is_pumping = False
-        self._record()
+        self.record.write()
         self._settle_accounts()
 
     def _fleet_of(self, name: str) -> Fleet:
@@ -319,7 +319,7 @@ class Supervisor:
         latest when the queue is empty.
         """
         if not ACTING.isdisjoint(map(type, effects)):
-            self._record()
+            self.record.write()
         waiting, self._queue = self._queue, deque()
         was_pumping, self._is_pumping = self._is_pumping, True
         for effect in effects:
@@ -349,7 +349,7 @@ class Supervisor:
     def _forget(self, _fleet: Fleet, effect: fx.Forget) -> None:
         self._clear_timer(effect.name)
         self.lives.forget(effect.name)
-        self.journal.append((journal.Line(gone=effect.name),))
+        self.record.forget(effect.name)
 
     def _effect_table(self) -> dict[type, Callable[[Fleet, Any], None]]:
         return {
@@ -359,7 +359,7 @@ class Supervisor:
             fx.Sweep: self._sweep,
             fx.SetTimer: lambda _fleet, effect: self._set_timer(effect),
             fx.ClearTimer: lambda _fleet, effect: self._clear_timer(effect.name),
-            fx.Note: lambda _fleet, effect: self._notes.append(effect),
+            fx.Note: lambda _fleet, effect: self.tidings.note(effect),
             fx.Remember: self._remember,
             fx.Forget: self._forget,
             fx.Finished: lambda _fleet, effect: self._finish(effect.operation),
@@ -385,7 +385,7 @@ class Supervisor:
         except OSError as failure:
             path = f"not written: {failure.strerror}"
         fleet.states[name].quarantine = path
-        self._complain(f"internal error: {name}: {error}; it is in quarantine, transcript: {path}")
+        complain(f"internal error: {name}: {error}; it is in quarantine, transcript: {path}")
 
     # -- the record --
 
@@ -393,102 +393,26 @@ class Supervisor:
     def _journal_path(self) -> str:
         return os.path.join(self.site.run_dir, "journal")
 
-    def _record(self) -> None:
-        """Everything that changed, in one write."""
-        lines: list[journal.Line] = []
-        if self._recorded_serial != self._applied.serial:
-            lines.append(journal.Line(applied=self._applied.serial))
-            self._recorded_serial = self._applied.serial
-        for fleet in (self.fleet, self.household):
-            operations = fleet.operations
-            if not fleet.dirty and not operations.dirty and not operations.settled:
-                continue
-            lines += [journal.Line(s=fleet.states[name]) for name in fleet.dirty if name in fleet.states]
-            lines += [
-                journal.Line(o=fleet.operations.known[known])
-                for known in fleet.operations.dirty
-                if known in fleet.operations.known
-            ]
-            # An operation that is written as a whole has these in it already.
-            lines += [journal.Line(d=each) for each in operations.settled if each.operation not in operations.dirty]
-            fleet.dirty.clear()
-            operations.dirty.clear()
-            operations.settled.clear()
-        if not lines:
-            return
-        if not self.journal.append(lines):
-            self._retry_later()
-        elif self.journal.is_due():
-            self.journal.rewrite(self._all_lines())
+    def _settle_accounts(self) -> None:
+        """After a turn: what was noted goes to the journal of events and to whoever listens."""
+        self._save_stopped()
+        self.tidings.flush(lambda note: not (note.name in self.household.specs and self._is_routine(note.kind)))
 
-    def _all_lines(self) -> Iterable[journal.Line]:
-        yield journal.Line(applied=self._recorded_serial)
-        for fleet in (self.fleet, self.household):
-            yield from (journal.Line(s=state) for state in fleet.states.values())
-        yield from (journal.Line(o=operation) for operation in self.fleet.operations.known.values())
-
-    def _retry_later(self) -> None:
-        """A full disk: services go on; the record is completed as soon as there is room."""
-        if self._retry is None:
+    def _save_stopped(self) -> None:
+        self.stopped.save()
+        if self.stopped.error and self._retry is None:
             self._retry = self.loop.call_at(self.now() + DISK_RETRY_S, self._retry_disk)
 
     def _retry_disk(self) -> None:
         self._retry = None
-        if self.journal.error and not self.journal.rewrite(self._all_lines()):
-            self._retry_later()
-        self.stopped.save()
-        if self.stopped.error:
-            self._retry_later()
-
-    def _settle_accounts(self) -> None:
-        """After a turn: what was noted goes to the chronicle and to whoever listens."""
-        self.stopped.save()
-        if self.stopped.error:
-            self._retry_later()
-        if not self._notes:
-            return
-        notes, self._notes = self._notes, []
-        self._tell(
-            [
-                (note.kind, note.name, note.text, note.by, note.generation)
-                for note in notes
-                if not (note.name in self.household.specs and self._is_routine(note.kind))
-            ]
-        )
+        self._save_stopped()
 
     def _is_routine(self, kind: str) -> bool:
         """What of our own processes nobody needs to read."""
         return kind in ("started", "running") or self.household.is_shutting_down
 
-    def _tell(self, entries: list[tuple[str, str, str, str, int]]) -> None:
-        at = _rfc3339(time.time())
-        happenings = []
-        for kind, service, text, by, generation in entries:
-            self.chronicle.sequence += 1
-            happenings.append(Happening(self.chronicle.sequence, at, kind, service, text, by, generation))
-        if happenings:
-            self.chronicle.append(happenings)
-            self.requests.happened(happenings)
-
     def _note(self, name: str, kind: str, text: str) -> None:
-        self._notes.append(fx.Note(name=name, kind=kind, text=text))
-
-    def _say(self, kind: str, text: str) -> None:
-        """Something about the daemon itself."""
-        self._complain(f"{kind}: {text}")
-        at = _rfc3339(time.time())
-        self.chronicle.sequence += 1
-        happening = Happening(self.chronicle.sequence, at, kind, "", text)
-        self.chronicle.append([happening])
-        if hasattr(self, "requests"):
-            self.requests.happened([happening])
-
-    @staticmethod
-    def _complain(text: str) -> None:
-        try:
-            os.write(2, f"{_rfc3339(time.time())} supervisor: {text}\n".encode())
-        except OSError:
-            pass  # nobody reads our stderr any more; the chronicle has it
+        self.tidings.note(fx.Note(name=name, kind=kind, text=text))
 
     # -- what the kernel and the guardian tell --
 
@@ -512,21 +436,21 @@ class Supervisor:
         call = Call(f"{by}-{os.urandom(4).hex()}", verb, Role.ADMIN, by, declared.arguments())
         reply = importlib.import_module(f"amonsup.supervisor.handlers.{verb}").handle(self, call)
         if isinstance(reply, Refusal):
-            self._say("refused", f"{by}: {reply.text}")
+            self.tidings.say("refused", f"{by}: {reply.text}")
         elif isinstance(reply, Operation):
             self.carry_out(reply)
 
     def _logger_trouble(self, service: str, text: str) -> None:
         if text:
             self._troubles[service] = text
-            self._say("log-trouble", f"{service}: {text}; its output waits")
+            self.tidings.say("log-trouble", f"{service}: {text}; its output waits")
         elif self._troubles.pop(service, None) is not None:
-            self._say("log-recovered", f"{service}: written again")
+            self.tidings.say("log-recovered", f"{service}: written again")
 
     # -- the desk --
 
     def wall(self, at: float) -> str:
-        return _rfc3339(time.time() - (self.now() - at))
+        return rfc3339(time.time() - (self.now() - at))
 
     def applied(self) -> Loaded:
         return self._applied.loaded
@@ -539,7 +463,7 @@ class Supervisor:
             found.append("the supervisor died repeatedly: it adopts and watches only, for half a minute")
         if self.fleet.is_shutting_down:
             found.append("amonsupd is shutting down")
-        found += [error for error in (self.journal.error, self.chronicle.error, self.stopped.error) if error]
+        found += [error for error in (self.record.error, self.tidings.error, self.stopped.error) if error]
         found += [f"log of {name}: {text}" for name, text in self._troubles.items()]
         return tuple(found)
 
@@ -565,35 +489,30 @@ class Supervisor:
         }
 
     def happenings(self) -> Iterable[Happening]:
-        decoder = msgspec.json.Decoder(Happening)
-        for line in self.chronicle.read():
-            try:
-                yield decoder.decode(line)
-            except msgspec.MsgspecError:
-                continue
+        return self.tidings.happenings()
 
     def follow(self, call: Call, services: tuple[str, ...]) -> None:
         self.requests.follow(call, services)
 
     def reply(self, call: Call, reply: Reply) -> None:
         if call.by.startswith("SIG") and isinstance(reply, Refusal):
-            self._say("refused", f"{call.by}: {reply.text}")
+            self.tidings.say("refused", f"{call.by}: {reply.text}")
         self.requests.reply(call, reply)
 
     def carry_out(self, operation: Operation) -> None:
         """The operation goes on record with its tasks queued, 'accepted' goes out, then the effects follow."""
-        self._tell([("command", "", _words(operation), operation.by, 0)])
+        self.tidings.command(_words(operation), operation.by)
         if operation.verb == "shutdown":
             effects = self.fleet.shut_down(operation, self.now())
         else:
             effects = self.fleet.command(operation, self.now())
-        self._record()
+        self.record.write()
         self.requests.recorded(operation)
         self._run(self.fleet, effects)
         self._pump()
 
     def _finish(self, operation: Operation) -> None:
-        self._record()
+        self.record.write()
         self.requests.finished(operation)
 
     # -- the configuration --
@@ -635,6 +554,7 @@ class Supervisor:
             return
         self.requests.accept(self.requests.take_open(call.id), operation)
         self._applied = record
+        self.record.serial = record.serial
         self.fleet.respecify(loaded.fleet.services)
         self._queue.extend(ev.Respecified(name=name) for name in renewed)
         self.carry_out(operation)
@@ -654,9 +574,9 @@ class Supervisor:
             operation = Operation(id=call.id, verb="upgrade", by=call.by, accepted=self.now(), targets=(), tasks={})
             self.requests.accept(self.requests.take_open(call.id), operation)
             self.fleet.operations.add(operation)
-            self._record()
+            self.record.write()
             self.requests.recorded(operation)
-            self._say("upgrading", f"from {__version__} to {raw.decode('utf-8', 'replace').strip()} ({call.by})")
+            self.tidings.say("upgrading", f"from {__version__} to {raw.decode('utf-8', 'replace').strip()} ({call.by})")
             self._leave_for_upgrade()
 
         helper_process.run(self.loop, self.watch, "probe", {"run_dir": self.site.run_dir}, tried)
@@ -706,7 +626,7 @@ class Supervisor:
         look()
 
     def _leave_for_good(self) -> None:
-        self._say("daemon-stopped", "everything is stopped")
+        self.tidings.say("daemon-stopped", "everything is stopped")
         self.lives.close()
         self.store.announce_down(0)
         for path in (self._journal_path, self.site.socket):
@@ -717,13 +637,13 @@ class Supervisor:
     def _become_guardian(self) -> None:
         """Our parent is gone. Same pid, same children, same descriptors: we are the guardian now."""
         if self._is_up:
-            self._record()
+            self.record.write()
         take_guardians_role(self.options, self.store.descriptors)
 
 
 def take_guardians_role(options: dict[str, Any], store: dict[str, int]) -> None:
     """Our parent is gone, at whatever moment: what it held and we do not is found again by path, or made anew."""
-    os.write(2, f"{_rfc3339(time.time())} supervisor: the guardian died; taking its role\n".encode())
+    complain("the guardian died; taking its role")
     table = {"lock": guardian.LOCK_FD, "store": store, "exits": [], "pending": []}
     guardian.become_guardian(options, table)
 
@@ -743,10 +663,6 @@ def _loaded_or_errors(code: int, raw: bytes) -> Loaded | str:
 def _words(operation: Operation) -> str:
     names = ", ".join(operation.targets[:5]) + (" …" if len(operation.targets) > 5 else "")
     return f"{operation.verb} {names}".strip()
-
-
-def _rfc3339(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _read_site(options: dict[str, Any]) -> tuple[SiteSpec, applied_files.Applied]:

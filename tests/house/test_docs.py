@@ -19,7 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 DOCS = TOP / "docs"
 PAGES = sorted([*TOP.glob("*.md"), *DOCS.rglob("*.md")])
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-KINDS = re.compile(r"(?:\.note\(state,|_say\(|_note\(name,|_tell\(\[\()\s*\"([a-z-]+)\"")
+KINDS = re.compile(r"(?:\.note\(state,|tidings\.say\(|_note\(name,|_tell\(\[\()\s*\"([a-z-]+)\"")
 
 
 @pytest.fixture(scope="module")
