@@ -23,7 +23,7 @@ from amonsup.config.keys import Table
 from amonsup.config.service_keys import BACKOFF, LOGGING, SERVICE, START_LIMIT
 from amonsup.config.site_keys import ACCESS, SITE
 from amonsup.config.specs import Condition, Dependency, RestartPolicy, ServiceSpec, ServiceType, StartLimit
-from amonsup.supervisor.core import service, table
+from amonsup.supervisor.core import commands, table
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
@@ -82,7 +82,7 @@ def _moves() -> dict[tuple[Phase, Phase], set[str]]:
     with (
         mock.patch.object(Turn, "enter", recording),
         mock.patch.dict(table.TABLE, {key: rule_named(rule) for key, rule in table.TABLE.items()}),
-        mock.patch.dict(service._BEGIN, {verb: begun(begin) for verb, begin in service._BEGIN.items()}),
+        mock.patch.dict(commands._BEGIN, {verb: begun(begin) for verb, begin in commands._BEGIN.items()}),
     ):
         for walk in range(WALKS):
             _walk(random.Random(SEED + walk))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from amonsup.supervisor.core import service as rules
+from amonsup.supervisor.core import coming_up, commands, deadlines, going_down, notices, surroundings
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import Phase
@@ -16,7 +16,12 @@ from amonsup.supervisor.model.records import ServiceState
 
 Rule = Callable[[Turn, ServiceState, "ev.Event"], None]
 
-_ = rules.ignore
+
+def ignore(turn: Turn, state: ServiceState, event: ev.Event) -> None:
+    """The pair is possible and means nothing: a late event, or one that another phase waits for."""
+
+
+_ = ignore
 
 _COLUMNS: tuple[type[ev.Event], ...] = (
     ev.Commanded,
@@ -32,10 +37,11 @@ _COLUMNS: tuple[type[ev.Event], ...] = (
     ev.Respecified,
 )
 
-_c, _n, _r, _t = rules.on_commanded, rules.on_needed, rules.on_reconsidered, rules.on_timer
-_b, _f, _u = rules.on_spawned, rules.on_spawn_failed, rules.on_unborn
-_m, _x, _s, _p = rules.on_noticed, rules.on_exited, rules.on_swept, rules.on_respecified
-_q = rules.on_exited_in_quarantine
+_c, _n, _t = commands.on_commanded, coming_up.on_needed, deadlines.on_timer
+_b, _f, _u = coming_up.on_spawned, coming_up.on_spawn_failed, coming_up.on_unborn
+_m, _x, _s = notices.on_noticed, going_down.on_exited, going_down.on_swept
+_r, _p = surroundings.on_reconsidered, surroundings.on_respecified
+_q = going_down.on_exited_in_quarantine
 
 # fmt: off
 _ROWS: dict[Phase, tuple[Callable[..., None], ...]] = {

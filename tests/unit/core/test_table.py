@@ -8,8 +8,7 @@ import itertools
 import msgspec
 import pytest
 
-from amonsup.supervisor.core import service as rules
-from amonsup.supervisor.core import table
+from amonsup.supervisor.core import coming_up, commands, deadlines, going_down, notices, surroundings, table
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model import phases
 from amonsup.supervisor.model.phases import Phase
@@ -35,21 +34,26 @@ def test_kinds_are_all_the_events_there_are() -> None:
 
 def test_every_rule_is_used_and_documented_rules_are_the_engines_own() -> None:
     used = set(table.TABLE.values())
-    handlers = {f for name, f in inspect.getmembers(rules, inspect.isfunction) if name.startswith("on_")}
+    handlers = {
+        rule
+        for room in (coming_up, commands, deadlines, going_down, notices, surroundings)
+        for name, rule in inspect.getmembers(room, inspect.isfunction)
+        if name.startswith("on_")
+    }
     assert handlers <= used
-    assert used - handlers == {rules.ignore}
+    assert used - handlers == {table.ignore}
 
 
 def test_a_command_is_never_ignored() -> None:
-    assert all(table.TABLE[phase, ev.Commanded] is rules.on_commanded for phase in Phase)
+    assert all(table.TABLE[phase, ev.Commanded] is commands.on_commanded for phase in Phase)
 
 
 @pytest.mark.parametrize("phase", sorted(phases.LIVE, key=lambda p: p.value))
 def test_the_end_of_a_process_is_heard_wherever_one_may_live(phase: Phase) -> None:
     if phase is Phase.CLEANING:  # entered by that very end
-        assert table.TABLE[phase, ev.Exited] is rules.ignore
+        assert table.TABLE[phase, ev.Exited] is table.ignore
     else:
-        assert table.TABLE[phase, ev.Exited] is rules.on_exited
+        assert table.TABLE[phase, ev.Exited] is going_down.on_exited
 
 
 def test_every_phase_has_a_public_word_and_a_side() -> None:

@@ -1,0 +1,105 @@
+"""Rules of the way up: somebody needs us, a process was born, or was not.
+
+Theory. A service has a *desired* state (up or down: what people, the configuration and dependants want) and an
+*actual* phase. A rule looks at both and moves the phase; it never waits. A life goes
+
+    STARTING -> RUNNING -> DRAINING -> STOPPING -> CLEANING
+
+and every life that was begun ends in CLEANING, whatever killed it, because the next life may begin only once nothing
+of this one is left. What comes after CLEANING was decided on the way there and stands in `goal`. DRAINING waits for
+dependants; a service without live dependants passes through it within the same turn.
+"""
+
+from __future__ import annotations
+
+from amonsup.config.specs import ServiceType
+from amonsup.supervisor.core import ascent, commands, descent, going_down, restart
+from amonsup.supervisor.core.turn import Turn
+from amonsup.supervisor.model import events as ev
+from amonsup.supervisor.model.phases import GOING_DOWN, Desired, Goal, Phase
+from amonsup.supervisor.model.records import ExitReport, ServiceState
+
+TRANSIENT_RETRY_S = 1.0
+"""How soon a spawn is tried again that failed for a lack of *our* resources."""
+
+
+def on_needed(turn: Turn, state: ServiceState, event: ev.Needed) -> None:
+    """A dependant wants us up: only where nobody is at it already, and nothing is final."""
+    if state.phase is Phase.STOPPED and state.desired is Desired.DOWN and not state.queue:
+        state.desired = Desired.UP
+        state.by = f"needed by {event.by}"
+        turn.remember(state, False)
+        ascent.try_start(turn, state, fetches=True)
+    elif state.phase is Phase.WAITING:
+        ascent.try_start(turn, state, fetches=True)
+    elif state.phase is Phase.EXITED and not state.queue:
+        state.desired = Desired.UP
+        state.by = f"needed by {event.by}"
+        ascent.try_start(turn, state, fetches=True)
+    elif state.phase in GOING_DOWN and state.desired is Desired.DOWN and state.goal is Goal.STAY and not state.queue:
+        state.desired = Desired.UP
+        state.goal = Goal.AGAIN
+
+
+def on_spawned(turn: Turn, state: ServiceState, event: ev.Spawned) -> None:
+    if event.generation != state.generation or state.pid:
+        return
+    spec = turn.spec(state)
+    state.pid, state.start_ticks = event.pid, event.start_ticks
+    state.digest, state.is_captured = event.digest, event.is_captured
+    state.born = turn.now
+    turn.note(state, "started", f"pid {event.pid}", state.by)
+    if state.phase is not Phase.STARTING:
+        return
+    if spec.type is ServiceType.SIMPLE:
+        if spec.min_uptime_s <= 0:
+            is_up(turn, state)
+        else:
+            turn.set_timer(state, spec.min_uptime_s)
+    elif spec.start_timeout_s > 0:
+        turn.set_timer(state, spec.start_timeout_s)
+
+
+def on_spawn_failed(turn: Turn, state: ServiceState, event: ev.SpawnFailed) -> None:
+    if event.generation != state.generation:
+        return
+    if state.phase is not Phase.STARTING:
+        descent.clean(turn, state)
+        return
+    if event.is_transient:
+        state.starts = state.starts[:-1]
+        turn.enter(state, Phase.BACKOFF, f"{event.reason}; tried again in {TRANSIENT_RETRY_S:g} s")
+        state.is_transient = True
+        turn.set_timer(state, TRANSIENT_RETRY_S)
+        turn.note(state, "spawn-failed", event.reason)
+        return
+    report = ExitReport(generation=state.generation, reason=event.reason, at=turn.now)
+    going_down.keep_exit(state, report)
+    turn.note(state, "spawn-failed", event.reason)
+    commands.fail_starts(turn, state, event.reason)
+    if restart.wants_another(turn.spec(state), succeeded=False):
+        ascent.retry(turn, state, event.reason)
+    else:
+        ascent.give_up(turn, state, event.reason)
+    commands.advance(turn, state)
+
+
+def on_unborn(turn: Turn, state: ServiceState, event: ev.Unborn) -> None:
+    """The predecessor died between intent and exec: the same start again, at no cost."""
+    if event.generation != state.generation or state.pid:
+        return
+    if state.phase is Phase.STARTING:
+        state.starts = state.starts[:-1]
+        ascent.try_start(turn, state)
+        commands.advance(turn, state)
+    else:
+        descent.clean(turn, state)
+
+
+def is_up(turn: Turn, state: ServiceState) -> None:
+    spec = turn.spec(state)
+    turn.enter(state, Phase.RUNNING)
+    turn.note(state, "running", state.status_text)
+    if spec.watchdog_s > 0:
+        turn.set_timer(state, spec.watchdog_s)
+    commands.advance(turn, state)

@@ -1,0 +1,43 @@
+"""Rules for what a service says of itself: sd_notify(3), and the watchdog that waits for it.
+
+What a service says is believed only of its own life (generation), and only where its type gives the words a meaning:
+READY=1 of a simple service changes nothing.
+"""
+
+from __future__ import annotations
+
+import signal as signals
+
+from amonsup.config.specs import ServiceType
+from amonsup.supervisor.core import coming_up, descent
+from amonsup.supervisor.core.turn import Turn
+from amonsup.supervisor.model import events as ev
+from amonsup.supervisor.model.phases import Phase
+from amonsup.supervisor.model.records import ServiceState
+
+
+def on_noticed(turn: Turn, state: ServiceState, event: ev.Noticed) -> None:
+    if event.generation != state.generation:
+        return
+    spec = turn.spec(state)
+    if event.status is not None and event.status != state.status_text:
+        state.status_text = event.status
+        turn.note(state, "status", event.status)
+    if event.main_pid and event.main_pid != state.pid:
+        state.pid, state.start_ticks = event.main_pid, event.main_start_ticks
+        turn.note(state, "main-pid", str(event.main_pid))
+    if spec.type is not ServiceType.NOTIFY:
+        return
+    if event.is_ready and state.phase is Phase.STARTING:
+        coming_up.is_up(turn, state)
+    elif event.is_alive and state.phase is Phase.RUNNING and spec.watchdog_s > 0:
+        turn.set_timer(state, spec.watchdog_s)
+    if event.has_failed and state.phase is Phase.RUNNING:
+        watchdog_bites(turn, state, "it reported its own failure (WATCHDOG=trigger)")
+    elif event.is_stopping and state.phase in (Phase.STARTING, Phase.RUNNING):
+        turn.note(state, "stopping", "the service says that it stops")
+
+
+def watchdog_bites(turn: Turn, state: ServiceState, why: str) -> None:
+    """SIGABRT, as systemd does, so that a core can tell where it hung; then the usual grace period."""
+    descent.fail_life(turn, state, f"watchdog: {why}", int(signals.SIGABRT))
