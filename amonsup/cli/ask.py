@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,11 +14,14 @@ from amonsup.cli.conversation import About, Conversation
 from amonsup.cli.errors import DONE, FAILED, INTERRUPTED, CommandError, ProtocolError
 from amonsup.cli.output import Output
 from amonsup.config.specs import Role
-from amonsup.verbs.results import EventsResult, Happening, OperationResult, PlanResult
+from amonsup.verbs.results import BlockingResult, EventsResult, Happening, OperationResult, PlanResult
 from amonsup.verbs.verb import Kind, Verb
 from amonsup.wire.messages import REFUSALS, Accepted, Answer, EventLine, Finished, Refused, Request
 
 READ_TIMEOUT_S = 30.0
+
+LOOK_TIMEOUT_S = 0.3
+"""What is in the way of an operation is told on the side; the line does not wait longer for it."""
 
 _LISTED = {"status": "services"}
 """Verbs whose --json is the list in this field of the answer (interface.md)."""
@@ -48,6 +52,7 @@ def ask(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Ou
                 if isinstance(message, Accepted):
                     is_accepted = True
                     conversation.progress.wait_for(message.targets)
+                    conversation.progress.look = partial(_in_the_way, conversation.path, message.targets)
                     if not is_waiting:
                         return _show_accepted(message, output)
                 elif isinstance(message, Answer | Finished):
@@ -66,6 +71,23 @@ def ask(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Ou
     finally:
         conversation.progress.clear()
     raise AssertionError("messages end only after an answer")
+
+
+def _in_the_way(path: str, targets: tuple[str, ...]) -> str:
+    """What an operation under way waits for, in a line; empty if that cannot be told quickly."""
+    from amonsup.cli.progress import Progress
+    from amonsup.verbs import blocking
+
+    conversation = Conversation(path, Progress(None, time.monotonic), LOOK_TIMEOUT_S)
+    try:
+        request = new_request(blocking.VERB, {})
+        with closing(conversation.messages(request, is_command=False)) as messages:
+            for message in messages:
+                if isinstance(message, Answer):
+                    return blocking.summary(_parsed(message.result, BlockingResult, path), targets)
+    except CommandError:
+        pass  # nobody there just now, or an older daemon: the line names the targets instead
+    return ""
 
 
 def follow(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Output) -> int:

@@ -1,7 +1,7 @@
 """What a person at a terminal sees while an operation takes its time: one line on stderr.
 
-It holds the targets and the time elapsed, appears only after a second, and is gone again before anything
-else is shown. Where there is no terminal there is no line, and nobody wakes up for it.
+It holds the targets, or what just now is in the way, and the time elapsed; it appears only after a second, and is
+gone again before anything else is shown. Where there is no terminal there is no line, and nobody wakes up for it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Progress:
         self._stream, self._clock, self._began = stream, clock, clock()
         self._what = "amonsupd"
         self._is_shown = False
+        self.look: Callable[[], str] | None = None  # what is in the way just now; asked once a second
         self.interval_s = 1.0 if stream is not None else NEVER
 
     def wait_for(self, targets: tuple[str, ...]) -> None:
@@ -36,7 +37,8 @@ class Progress:
         if self._stream is None or elapsed_s < self.interval_s:
             return
         width = _width(self._stream)
-        line = f"waiting for {harmless(self._what)}"[: width - 12]
+        what = (self.look() if self.look is not None else "") or self._what
+        line = f"waiting for {harmless(what)}"[: width - 12]
         elapsed = f"{elapsed_s:.0f}s" if elapsed_s < 10 else duration(elapsed_s)
         self._write(f"\r{line} … {elapsed}\x1b[K")
         self._is_shown = True

@@ -202,6 +202,10 @@ class Lives:
         sweep = self._sweeps.get(name)
         return sweep.left if sweep is not None else []
 
+    def undrained(self) -> list[str]:
+        """Services whose last words the logger has not written down yet."""
+        return self._outputs.undrained()
+
     # -- a predecessor's lives --
 
     def take_over(self, spec: ServiceSpec, state: ServiceState) -> None:

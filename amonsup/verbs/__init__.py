@@ -16,6 +16,7 @@ NAMES = (
     "check",
     "apply",
     "tree",
+    "blocking",
     "events",
     "schema",
     "shutdown",

@@ -130,3 +130,42 @@ class Happening(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class EventsResult(msgspec.Struct, frozen=True):
     events: tuple[Happening, ...]
+
+
+class Blocker(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is waited for. kind: dependant, dependency, process, readiness, delay, command or log."""
+
+    kind: str
+    text: str
+    name: str = ""
+    pid: int | None = None
+    command: str = ""
+    since_s: float | None = None
+    kill_in_s: float | None = None
+
+
+class BlockedService(msgspec.Struct, frozen=True):
+    """A service on its way up or down, or with a command that is not over, and what it waits for."""
+
+    name: str
+    state: str
+    waits_for: tuple[Blocker, ...]
+
+
+class OpenOperation(msgspec.Struct, frozen=True):
+    """A command that was accepted and is not over. `left` are the services it still waits for."""
+
+    id: str
+    verb: str
+    by: str
+    since_s: float
+    left: tuple[str, ...]
+    done: int
+
+
+class BlockingResult(msgspec.Struct, frozen=True):
+    """`logs` are waited for by a shutdown only, once every service is down."""
+
+    operations: tuple[OpenOperation, ...]
+    services: tuple[BlockedService, ...]
+    logs: tuple[str, ...] = ()

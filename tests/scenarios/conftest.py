@@ -18,6 +18,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.site import Site, Who, ourselves, unprivileged
+from support.tmux import Tmux
 
 OpenSite = Callable[..., Site]
 
@@ -96,3 +97,17 @@ def open_site(request: pytest.FixtureRequest) -> Iterator[OpenSite]:
             print(site.report())  # noqa: T201 - pytest shows it with the failure
     if errors:
         raise errors[0]
+
+
+@pytest.fixture
+def tmux(open_site: OpenSite) -> Iterator[Callable[..., Tmux]]:
+    """Makes real terminals; they are closed before the sites are."""
+    terminals: list[Tmux] = []
+
+    def make(*args: Any, **options: Any) -> Tmux:
+        terminals.append(Tmux(*args, **options))
+        return terminals[-1]
+
+    yield make
+    for terminal in terminals:
+        terminal.close()

@@ -333,6 +333,10 @@ class Site:
             **self.who.switch(),
         )
 
+    def client_environ(self) -> dict[str, str]:
+        """What a client of this site is started with."""
+        return dict(self._environ)
+
     # -- looking --
 
     def row(self, name: str) -> Message:

@@ -122,6 +122,10 @@ class Outputs:
     def is_drained(self) -> bool:
         return not self._over
 
+    def undrained(self) -> list[str]:
+        """Services with lives that are over and not drained, each once."""
+        return sorted({name for name, _ in self._over})
+
     def _announce(self, name: str, generation: int, fd: int) -> None:
         if self._send is None:
             return

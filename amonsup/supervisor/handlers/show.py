@@ -11,9 +11,11 @@ import msgspec
 from amonsup.config.specs import Dependency
 from amonsup.supervisor.core import ordering
 from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.handlers import blockers
 from amonsup.supervisor.handlers.desk import Call, Desk, OwnProcess, Refusal, select
 from amonsup.supervisor.handlers.rows import exit_row, own_row, status_row
-from amonsup.supervisor.model.phases import Phase
+from amonsup.supervisor.model.phases import GOING_DOWN
+from amonsup.verbs.blocking import words
 from amonsup.verbs.results import ShowResult
 from amonsup.verbs.show import Arguments
 
@@ -35,10 +37,7 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
     fleet = desk.fleet if name in desk.fleet.states else desk.household
     state, spec = fleet.states[name], fleet.specs[name]
     log = os.path.join(desk.site.log_dir, f"{name}.log") if fleet is desk.fleet and spec.logging.capture else ""
-    blocked = list(state.waiting_for) if state.phase is Phase.DRAINING else []
-    blocked += [f"process {stray.pid} {stray.command}" for stray in desk.lives.left(name)]
-    if state.phase is Phase.STOPPING and state.pid:
-        blocked.append(f"process {state.pid}, " + ("killed" if state.is_killed else "told to stop"))
+    blocked = blockers.of(desk, fleet, state) if state.phase in GOING_DOWN else ()
     return ShowResult(
         row=status_row(desk, fleet, state),
         spec=_plain(msgspec.to_builtins(spec)),
@@ -47,7 +46,7 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
         log=log,
         depends_on=tuple(f"{d.name} ({d.condition.value}, {_met(fleet, d)})" for d in spec.depends_on),
         dependants=fleet.dependants.get(name, ()),
-        blocked_by=tuple(blocked),
+        blocked_by=tuple(each.name if each.kind == "dependant" else words(each) for each in blocked),
         queue=tuple(f"{task.verb} by {task.by}" for task in state.queue),
         scope=desk.lives.scopes.kind,
         facts={},

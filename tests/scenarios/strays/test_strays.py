@@ -58,7 +58,7 @@ def test_after_a_stop(site):
         for pid in strays:
             if pid != stubborn:
                 wait_gone(pid)
-        assert site.show("litter")["blocked_by"] == [f"process {stubborn} /bin/sleep 1000"]
+        assert site.show("litter")["blocked_by"][0].startswith(f"process {stubborn} /bin/sleep 1000: told to stop")
         assert site.row("litter")["state"] == "stopping"
         site.talk("stop", services=["litter"], kill=True)
         assert client.last_word(request_id)["result"]["ok"]

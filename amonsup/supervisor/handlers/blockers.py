@@ -1,0 +1,81 @@
+"""What a service on its way up or down waits for; used by blocking and show."""
+
+from __future__ import annotations
+
+from amonsup.config.specs import ServiceSpec, ServiceType
+from amonsup.supervisor.adapters import procfs
+from amonsup.supervisor.core import ordering
+from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.handlers.desk import Desk
+from amonsup.supervisor.model.phases import PUBLIC, Phase
+from amonsup.supervisor.model.records import ServiceState
+from amonsup.verbs.page import duration
+from amonsup.verbs.results import Blocker
+
+_STUCK = "it sleeps in the kernel and cannot die (state D)"
+
+
+def of(desk: Desk, fleet: Fleet, state: ServiceState) -> tuple[Blocker, ...]:
+    """In the order in which they have to go; empty where nothing is waited for."""
+    spec = fleet.specs[state.name]
+    if state.phase is Phase.DRAINING:
+        found = [_other(fleet, "dependant", name) for name in state.waiting_for]
+    elif state.phase is Phase.WAITING:
+        found = [
+            _other(fleet, "dependency", d.name)
+            for d in spec.depends_on
+            if not ordering.is_met(d, fleet.specs[d.name], fleet.states[d.name])
+        ] or [Blocker("dependency", state.why)]
+    elif state.phase is Phase.BACKOFF:
+        found = [Blocker("delay", f"{state.why}; next start in {duration(max(0.0, state.timer_at - desk.now()))}")]
+    elif state.phase is Phase.STARTING:
+        found = [_readiness(desk, spec, state)]
+    else:
+        found = _processes(desk, state)
+    return (*found, *_queued(state))
+
+
+def _other(fleet: Fleet, kind: str, name: str) -> Blocker:
+    other = fleet.states[name]
+    why = f" ({other.why})" if other.why else ""
+    return Blocker(kind, f"{PUBLIC[other.phase].value}{why}", name=name)
+
+
+def _readiness(desk: Desk, spec: ServiceSpec, state: ServiceState) -> Blocker:
+    """What would make it count as up, and how long that is waited for."""
+    texts = {
+        ServiceType.SIMPLE: "up once it has lived for min_uptime",
+        ServiceType.NOTIFY: "has not said READY=1 yet",
+        ServiceType.ONESHOT: "has not ended yet",
+    }
+    text = texts.get(spec.type, "not up yet") if state.pid else "its process is being made"
+    if state.timer_at and spec.type is not ServiceType.SIMPLE:
+        text += f"; given up in {duration(max(0.0, state.timer_at - desk.now()))} (start_timeout)"
+    return Blocker("readiness", text, pid=state.pid or None, command=procfs.command(state.pid) if state.pid else "")
+
+
+def _processes(desk: Desk, state: ServiceState) -> list[Blocker]:
+    """Whoever of the service is alive although it is to be gone."""
+    alive: list[tuple[int, str]] = []
+    if state.phase is Phase.STOPPING and state.pid:
+        alive.append((state.pid, procfs.command(state.pid)))
+    alive += [(stray.pid, stray.command) for stray in desk.lives.left(state.name) if stray.pid != state.pid]
+    now = desk.now()
+    is_patient = bool(state.timer_at) and not state.is_killed
+    kill_in_s = round(max(0.0, state.timer_at - now), 3) if is_patient else None
+    since_s = round(max(0.0, now - state.since), 3)
+    return [
+        Blocker("process", _told(pid, is_patient=is_patient), "", pid, command, since_s, kill_in_s)
+        for pid, command in alive
+    ]
+
+
+def _told(pid: int, *, is_patient: bool) -> str:
+    if is_patient:
+        return "told to stop"
+    return f"{_STUCK}; killed" if procfs.state_and_parent(pid)[0] == "D" else "killed"
+
+
+def _queued(state: ServiceState) -> list[Blocker]:
+    """Commands that wait behind the one that is carried out."""
+    return [Blocker("command", f"{task.verb} by {task.by} comes after it") for task in state.queue[1:]]
