@@ -34,10 +34,11 @@ from amonsup.supervisor.adapters import files, journal, prctl, procfs, scopes, s
 from amonsup.supervisor.adapters.outputs import Outputs
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.watch import Ended, Watch
+from amonsup.supervisor.births import Surroundings, base_environment
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers.desk import Call, OwnProcess, Refusal, Reply
 from amonsup.supervisor.household import LOGGER, LoggerLink, logger_spec
-from amonsup.supervisor.lives import Lives, Surroundings, base_environment
+from amonsup.supervisor.lives import Lives
 from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import AT_REST, LIVE, Phase

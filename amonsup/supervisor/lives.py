@@ -12,7 +12,7 @@ import errno
 import os
 import resource
 import signal as signals
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -22,15 +22,16 @@ from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters import accounts, procfs, readiness, spawn
 from amonsup.supervisor.adapters.accounts import Account
 from amonsup.supervisor.adapters.outputs import Outputs
-from amonsup.supervisor.adapters.scopes import Holding, Scopes
-from amonsup.supervisor.adapters.spawn import Birth
+from amonsup.supervisor.adapters.scopes import Scopes
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.sweep import Sweep
 from amonsup.supervisor.adapters.watch import Ended, Watch
+from amonsup.supervisor.births import Births, Surroundings
 from amonsup.supervisor.core.plan import digest
+from amonsup.supervisor.ends import exit_report
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import LIVE, Phase
-from amonsup.supervisor.model.records import ExitReport, ServiceState, Stray
+from amonsup.supervisor.model.records import ServiceState, Stray
 
 TRANSIENT = {
     errno.EAGAIN,
@@ -42,9 +43,6 @@ TRANSIENT = {
     errno.ETIMEDOUT,
 }
 """Errors that say that a resource is short just now, not that the service is described wrongly."""
-
-INHERITED = ("PATH", "LANG", "TZ")
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 READY_AFTER_S = 0.5
 """How long after a start its successor is made ready: not while a whole site comes up."""
@@ -65,16 +63,6 @@ RESERVED = 24
 """Descriptors that no service gets: a supervisor that used up its last one could neither listen nor be succeeded."""
 
 Extra = Callable[[], tuple[tuple[int, int], ...]]
-
-
-class Surroundings(msgspec.Struct, frozen=True):
-    """What all services are born with. `nofile`: the soft limit we found when we were started."""
-
-    site: str
-    run_dir: str
-    nofile: tuple[int, int]
-    oom_score_adj: int | None
-    base_environment: tuple[tuple[str, str], ...]
 
 
 class Next(msgspec.Struct, frozen=True):
@@ -106,13 +94,13 @@ class Lives:
     ) -> None:
         self.scopes = scopes
         self._loop = loop
-        self._surroundings = surroundings
+        self._births = Births(surroundings)
+        self._run_dir = surroundings.run_dir
         self._watch = watch
         self._outputs = outputs
         self._store = store
         self._post = post
         self._note = note
-        self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._sweeps: dict[str, Sweep] = {}
         self._clean: set[str] = set()
         self._mains: dict[str, int] = {}
@@ -121,7 +109,6 @@ class Lives:
         self._notify: dict[str, readiness.NotifySocket] = {}
         self._generations: dict[str, int] = {}
         self._oom_kills: dict[str, int] = {}
-        self._own_account = accounts.own()
         # Each costs us two descriptors and the guardian one; most must stay free for clients and lives.
         hard = surroundings.nofile[1]
         self._most_readied = min(MOST_READIED, hard // 16)
@@ -216,7 +203,7 @@ class Lives:
         if spec.type is ServiceType.NOTIFY and state.phase in LIVE:
             # Both predecessors dead: nobody holds the socket any more, but the service knows its path.
             with contextlib.suppress(OSError, LookupError):
-                self._notify_path(spec, self._account(spec))
+                self._notify_path(spec, self._births.account(spec))
         if state.pid:
             self._mains[name] = state.pid
             self._adopt(name, generation, state.pid, state.start_ticks, state.born)
@@ -320,7 +307,7 @@ class Lives:
 
     def _ready(self, spec: ServiceSpec, generation: int) -> Next:
         """Everything a life needs before its process is made. Raises OSError, LookupError."""
-        account = self._account(spec)
+        account = self._births.account(spec)
         temporary = []
         if spec.name not in self.extras:
             self._check_room()
@@ -332,7 +319,9 @@ class Lives:
             holding = self.scopes.holding(spec.name)
             if holding.cgroup_fd >= 0:
                 temporary.append(holding.cgroup_fd)
-            readied = spawn.ready(self._birth(spec, generation, account, output, notify, extra, holding))
+            is_ours = spec.name in self.extras
+            birth = self._births.birth(spec, generation, account, output, notify, extra, holding, is_ours=is_ours)
+            readied = spawn.ready(birth)
         except BaseException:
             _close(temporary)
             raise
@@ -340,7 +329,7 @@ class Lives:
 
     def _check_room(self) -> None:
         """Raises OSError if what is left is reserved. The lowest free number tells how many are in use."""
-        lowest = os.dup(self._null)
+        lowest = os.dup(self._births.null)
         os.close(lowest)
         if lowest >= self._most_descriptors:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -391,16 +380,11 @@ class Lives:
             is_captured=spec.logging.capture,
         )
 
-    def _account(self, spec: ServiceSpec) -> Account:
-        if spec.user:
-            return accounts.of(spec.user, spec.group, spec.supplementary_groups)
-        return self._own_account
-
     def _output(self, spec: ServiceSpec, generation: int, account: Account) -> int:
         if spec.name in self.extras:
             return 2  # our own processes complain where we do
         if not spec.logging.capture:
-            return self._null
+            return self._births.null
         return self._outputs.make(spec.name, generation, account)
 
     def _notify_path(self, spec: ServiceSpec, account: Account) -> str:
@@ -408,13 +392,13 @@ class Lives:
         if spec.type is not ServiceType.NOTIFY:
             return ""
         key = f"notify:{spec.name}"
-        path = readiness.path_of(self._surroundings.run_dir, spec.name)
+        path = readiness.path_of(self._run_dir, spec.name)
         if key in self._store.descriptors and _belongs_to(path, account):
             if spec.name not in self._notify:
                 self._open_notify(spec.name, self._store.descriptors[key])
             return path
         self._close_notify(spec.name)
-        fd = readiness.make_socket(self._surroundings.run_dir, spec.name, account)
+        fd = readiness.make_socket(self._run_dir, spec.name, account)
         self._store.keep(key, fd)
         self._open_notify(spec.name, fd)
         return path
@@ -426,50 +410,6 @@ class Lives:
         sock = self._notify.pop(name, None)
         if sock is not None:
             sock.close()
-
-    def _birth(
-        self,
-        spec: ServiceSpec,
-        generation: int,
-        account: Account,
-        output: int,
-        notify: str,
-        extra: tuple[tuple[int, int], ...],
-        holding: Holding,
-    ) -> Birth:
-        around = self._surroundings
-        is_ours = spec.name in self.extras
-        nofile = () if is_ours else ((7, *around.nofile),)  # RLIMIT_NOFILE
-        return Birth(
-            argv=spec.command,
-            environment=self._environment(spec, generation, account, notify),
-            working_dir=spec.working_dir,
-            stdin_fd=self._null,
-            stdout_fd=output,
-            stderr_fd=output,
-            inherited=extra,
-            uid=account.uid,
-            gid=account.gid,
-            groups=account.groups,
-            umask=0o022 if spec.umask is None else spec.umask,
-            limits=(*nofile, *holding.limits),
-            oom_score_adj=None if is_ours else around.oom_score_adj,
-            no_new_privileges=spec.no_new_privileges,
-            cgroup_fd=holding.cgroup_fd,
-        )
-
-    def _environment(
-        self, spec: ServiceSpec, generation: int, account: Account, notify: str
-    ) -> tuple[tuple[str, str], ...]:
-        found = dict(self._surroundings.base_environment)
-        found.update(HOME=account.home, USER=account.name, LOGNAME=account.name, SHELL=account.shell)
-        found.update(spec.environment)
-        found.update(AMONSUP_SITE=self._surroundings.site, AMONSUP_SERVICE=spec.name, AMONSUP_LIFE=str(generation))
-        if notify:
-            found["NOTIFY_SOCKET"] = notify
-            if spec.watchdog_s > 0:
-                found["WATCHDOG_USEC"] = str(int(spec.watchdog_s * 1_000_000))
-        return tuple(found.items())
 
     # -- facts --
 
@@ -518,49 +458,6 @@ class Lives:
 
         sweep = self._sweeps[name] = Sweep(self._loop, self.scopes, name, set(), clean)
         sweep.begin(signum, thorough=thorough)
-
-
-def exit_report(generation: int, pid: int, now: float, born: float, ended: Ended, oom: bool) -> ExitReport:
-    """The facts of an end, with the words for them."""
-    code = signum = None
-    core = False
-    if ended.status is None:
-        reason = "ended, nobody could find out how"
-    elif os.WIFSIGNALED(ended.status):
-        signum, core = os.WTERMSIG(ended.status), os.WCOREDUMP(ended.status)
-        reason = f"killed by {signal_name(signum)}" + (", core dumped" if core else "")
-        if oom and signum == signals.SIGKILL:
-            reason = "out of memory (killed by SIGKILL)"
-    else:
-        code = os.WEXITSTATUS(ended.status)
-        reason = f"exit {code}"
-    return ExitReport(
-        generation=generation,
-        reason=reason,
-        at=now,
-        code=code,
-        signal=signum,
-        core=core,
-        pid=pid,
-        uptime_s=max(0.0, now - born),
-        cpu_s=round(ended.cpu_s, 3),
-        max_rss_bytes=ended.max_rss_bytes,
-        oom=oom and signum == signals.SIGKILL,
-    )
-
-
-_SIGNAL_NAMES = {int(member): member.name for member in signals.Signals}
-
-
-def signal_name(number: int) -> str:
-    return _SIGNAL_NAMES.get(number) or f"signal {number}"
-
-
-def base_environment(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """What of our own environment services inherit."""
-    found = {key: value for key, value in environ.items() if key in INHERITED or key.startswith("LC_")}
-    found.setdefault("PATH", DEFAULT_PATH)
-    return tuple(found.items())
 
 
 def _close(fds: Iterable[int]) -> None:

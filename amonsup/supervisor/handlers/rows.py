@@ -8,8 +8,8 @@ import time
 from amonsup.loop.kernel import start_ticks
 from amonsup.supervisor.adapters import procfs
 from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.ends import signal_name
 from amonsup.supervisor.handlers.desk import Desk, OwnProcess
-from amonsup.supervisor.lives import signal_name
 from amonsup.supervisor.model.phases import PUBLIC, Phase
 from amonsup.supervisor.model.records import ExitReport, ServiceState
 from amonsup.verbs.results import ExitRow, StatusRow

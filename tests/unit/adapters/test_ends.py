@@ -9,7 +9,8 @@ import pytest
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters import procfs
 from amonsup.supervisor.adapters.watch import Ended, Watch
-from amonsup.supervisor.lives import base_environment, exit_report, signal_name
+from amonsup.supervisor.births import base_environment
+from amonsup.supervisor.ends import exit_report, signal_name
 
 
 def report_of(status: int | None, *, oom: bool = False, now: float = 20.0, born: float = 12.5) -> dict[str, object]:
