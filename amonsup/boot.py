@@ -59,18 +59,22 @@ def main() -> int:
         from amonsup.config import helper
 
         return helper.main(options["arguments"])
-    return probe()
+    return probe(options)
 
 
-def probe() -> int:
-    """Load everything an upgrade would start, and say which version it is. Run before the old one lets go."""
+def probe(options: dict[str, str]) -> int:
+    """Load everything an upgrade would start, read what it would go on from, and say which version it is.
+
+    Run before the old version lets go. What does not work is the last line of stdout.
+    """
     import amonsup
     from amonsup.config import helper  # noqa: F401
     from amonsup.logs import logger  # noqa: F401
-    from amonsup.supervisor import daemon, guardian  # noqa: F401
+    from amonsup.supervisor import daemon, guardian, trial  # noqa: F401
 
-    sys.stdout.write(amonsup.__version__ + "\n")
-    return 0
+    objection = trial.objection(options["state_dir"], options["run_dir"])
+    sys.stdout.write((objection or amonsup.__version__) + "\n")
+    return 1 if objection else 0
 
 
 if __name__ == "__main__":

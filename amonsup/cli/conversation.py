@@ -29,6 +29,7 @@ from amonsup.wire.codec import LineError, decode_answer, encode
 from amonsup.wire.messages import (
     MAX_LINE,
     PROTOCOL,
+    REFUSALS,
     Accepted,
     Answer,
     EventLine,
@@ -169,6 +170,8 @@ class Conversation:
         hello = self._receive(connection)
         if hello is None:
             return False
+        if isinstance(hello, Refused):
+            raise CommandError(hello.code, hello.text, REFUSALS.get(hello.code, FAILED))
         if not isinstance(hello, Hello):
             raise ProtocolError(self.path, "it does not begin with a greeting")
         oldest, newest = hello.protocol

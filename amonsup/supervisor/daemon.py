@@ -547,7 +547,7 @@ class Supervisor:
             leaving=tuple(self.fleet.specs[name] for name in self.fleet.states if name not in new),
         )
         try:
-            applied_files.write(self.site.state_dir, record)
+            applied_files.write(self.site.state_dir, self.site.run_dir, record)
         except OSError as error:
             where = error.filename or self.site.state_dir
             text = f"cannot record the new configuration: {error.strerror}: {where}; nothing was changed"
@@ -580,7 +580,9 @@ class Supervisor:
             self.tidings.say("upgrading", f"from {__version__} to {raw.decode('utf-8', 'replace').strip()} ({call.by})")
             self._leave_for_upgrade()
 
-        helper_process.run(self.loop, self.watch, "probe", {"run_dir": self.site.run_dir}, tried)
+        # It also reads what it would have to go on from: a version that cannot must not get the services.
+        options = {"run_dir": self.site.run_dir, "state_dir": self.site.state_dir}
+        helper_process.run(self.loop, self.watch, "probe", options, tried)
 
     def _leave_for_upgrade(self) -> None:
         """Our processes follow one by one: the logger ends with its link, the guardian and our successor are new."""
@@ -667,9 +669,13 @@ def _words(operation: Operation) -> str:
 
 
 def _read_site(options: dict[str, Any]) -> tuple[SiteSpec, applied_files.Applied]:
-    applied, _ = applied_files.read(options["state_dir"])
+    applied, set_aside = applied_files.read(options["state_dir"], options["run_dir"])
+    if set_aside:
+        complain(f"the applied configuration could not be read; it was set aside as {set_aside}")
     if applied is None:
-        raise SystemExit(f"no applied configuration in {options['state_dir']}")
+        raise SystemExit(f"no applied configuration in {options['state_dir']} and {options['run_dir']}")
+    if set_aside:
+        applied_files.write(options["state_dir"], options["run_dir"], applied)
     return msgspec.convert(options["site"], SiteSpec), applied
 
 

@@ -111,10 +111,13 @@ def become_guardian(options: dict[str, object]) -> NoReturn:
 
 def ensure_applied(site: SiteSpec) -> int | None:
     """A first start applies conf.d; an exit status if that is impossible."""
-    current, set_aside = applied.read(site.state_dir)
+    current, set_aside = applied.read(site.state_dir, site.run_dir)
     if set_aside:
-        say(f"the applied configuration could not be read; it was set aside as {set_aside}, conf.d is applied")
+        instead = "conf.d is applied" if current is None else "what was applied since the last boot is used"
+        say(f"the applied configuration could not be read; it was set aside as {set_aside}, {instead}")
     if current is not None:
+        if set_aside:
+            applied.write(site.state_dir, site.run_dir, current)
         return None
     from amonsup.config.load import load
 
@@ -125,7 +128,7 @@ def ensure_applied(site: SiteSpec) -> int | None:
         say(f"warning: {warning}")
     record = applied.Applied(applied.FORMAT, 1, time.time(), loaded)
     try:
-        applied.write(site.state_dir, record)
+        applied.write(site.state_dir, site.run_dir, record)
     except OSError as error:
         say(f"cannot record the configuration in {site.state_dir}: {error.strerror}")
         return FAILED

@@ -69,6 +69,8 @@ class Requests:
             )
         if verb.kind is Kind.OPERATION and self._attach(connection, request.id):
             return None
+        if request.id in self._open:
+            return Refusal("busy", f"a request with the id {request.id!r} is being carried out")
         try:
             args = msgspec.convert(request.args, verb.arguments)
         except msgspec.ValidationError as error:

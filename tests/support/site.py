@@ -153,8 +153,11 @@ class Connection:
     def hello(self) -> Message:
         """The greeting, waited for: a connection that nobody has accepted yet has none."""
         if self._hello is None:
-            self._hello = self._line()
-            assert self._hello["type"] == "hello", self._hello
+            first = self._line()
+            if first["type"] == "refused":
+                raise ConnectionRefusedError(first["text"])
+            assert first["type"] == "hello", first
+            self._hello = first
         return self._hello
 
     def request(self, verb: str, request_id: str = "", **args: Any) -> str:

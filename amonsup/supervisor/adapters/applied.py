@@ -1,11 +1,13 @@
 """What survives a boot, in state_dir: the applied configuration, and what people had stopped.
 
 What runs is the last *applied* configuration. It is written as a whole before an apply has its first effect, so that
-whoever comes next (a successor, a boot) carries out the same. A file that cannot be read is set aside, not believed.
+whoever comes next (a successor, a boot) carries out the same. A file that cannot be read is set aside, not believed;
+then the copy in run_dir, which lasts as long as the boot, takes its place.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import msgspec
@@ -37,24 +39,33 @@ def path_of(state_dir: str) -> str:
     return os.path.join(state_dir, "applied.json")
 
 
-def write(state_dir: str, applied: Applied) -> None:
+def write(state_dir: str, run_dir: str, applied: Applied) -> None:
     """Raises OSError; the old one is untouched then."""
+    raw = msgspec.json.encode(applied)
     # Not flushed: an fsync can take seconds on a busy disk, and the rename keeps old or new whole on every crash.
-    files.write_atomically(path_of(state_dir), msgspec.json.encode(applied), is_durable=False)
+    files.write_atomically(path_of(state_dir), raw, is_durable=False)
+    with contextlib.suppress(OSError):  # only a second copy
+        files.write_atomically(path_of(run_dir), raw, is_durable=False)
 
 
-def read(state_dir: str) -> tuple[Applied | None, str]:
+def read(state_dir: str, run_dir: str) -> tuple[Applied | None, str]:
     """The applied configuration, or None; and where an unbelievable file was put, or empty. Raises OSError."""
     raw = files.read(path_of(state_dir))
-    if raw is None:
-        return None, ""
+    found = decode(raw)
+    set_aside = files.set_aside(path_of(state_dir)) if raw is not None and found is None else ""
+    if set_aside:
+        with contextlib.suppress(OSError):
+            found = decode(files.read(path_of(run_dir)))
+    return found, set_aside
+
+
+def decode(raw: bytes | None) -> Applied | None:
+    """What the bytes say, or None if this version does not understand them."""
     try:
-        applied = msgspec.json.decode(raw, type=Applied)
+        applied = msgspec.json.decode(raw or b"", type=Applied)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None, files.set_aside(path_of(state_dir))
-    if applied.format != FORMAT:
-        return None, files.set_aside(path_of(state_dir))
-    return applied, ""
+        return None
+    return applied if applied.format == FORMAT else None
 
 
 class Stopped:

@@ -120,11 +120,16 @@ def recover(path: str, boot_id: str) -> Recovered:
         return Recovered()
     except OSError:
         return Recovered(set_aside=set_aside(path))
-    complete, _, _torn = raw.rpartition(b"\n")
     try:
-        return _fold(complete.splitlines(), boot_id)
+        return understand(raw, boot_id)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return Recovered(set_aside=set_aside(path))
+
+
+def understand(raw: bytes, boot_id: str) -> Recovered:
+    """What the file says, a torn tail left out. Raises MsgspecError, ValueError or RecursionError if it is not ours."""
+    complete, _, _torn = raw.rpartition(b"\n")
+    return _fold(complete.splitlines(), boot_id)
 
 
 def _fold(lines: list[bytes], boot_id: str) -> Recovered:

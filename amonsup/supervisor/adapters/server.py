@@ -6,6 +6,7 @@ may hold, how much of it is served in one turn of the loop. Who breaks a bound i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -24,6 +25,8 @@ MAX_UNREAD = 4 * 1024 * 1024
 
 MAX_CLIENTS = 256
 MAX_PER_USER = 128
+MAX_PER_STRANGER = 8
+"""For users without any role, who together never get more than half of all places."""
 ACCEPTS_PER_TURN = 16
 SO_PEERGROUPS = 59  # socket(7), Linux 4.13; the socket module has no name for it
 
@@ -187,14 +190,19 @@ class Server:
         except OSError:
             sock.close()
             return
-        if self._per_user[peer.uid] >= MAX_PER_USER:
+        hello = self._hello(peer)
+        most = MAX_PER_USER if hello.role != "none" else MAX_PER_STRANGER
+        if self._per_user[peer.uid] >= most or (hello.role == "none" and len(self.connections) >= MAX_CLIENTS // 2):
+            refused = Refused(id="-", code="busy", text=f"too many connections; {peer.name} may have {most}")
+            with contextlib.suppress(OSError):
+                sock.send(encode(refused), socket.MSG_NOSIGNAL)
             sock.close()
             return
         self._per_user[peer.uid] += 1
         connection = Connection(self, sock, peer)
         self.connections.add(connection)
         self._listen()
-        connection.send(self._hello(peer))
+        connection.send(hello)
 
 
 def peer_of(sock: socket.socket) -> Peer:

@@ -114,6 +114,33 @@ def test_many_connections_that_say_nothing(site):
     assert until(lambda: site.ask("status")["services"])
 
 
+def test_who_is_turned_away_is_told_why(site):
+    with contextlib.ExitStack() as stack:
+        for _ in range(128):
+            stack.enter_context(site.connect())
+        with pytest.raises(ConnectionRefusedError, match="too many connections"):
+            assert stack.enter_context(site.connect()).hello
+        if site.who.uid == os.geteuid():
+            done = site.cli("status")
+            assert done.returncode == 1
+            assert "too many connections" in done.stderr
+
+
+def test_an_id_in_use_is_not_carried_out_twice(site):
+    """Two connections, one id, while the answer to the first is still being worked on."""
+    with site.connect() as one, site.connect() as two:
+        for client in (one, two):
+            client.request("apply", "twin")
+        words = [one.last_word("twin"), two.last_word("twin")]
+    types = sorted(word["type"] for word in words)
+    assert types in (
+        ["finished", "refused"],
+        ["finished", "finished"],
+    )  # the second may come after the first is accepted
+    entries = [entry for entry in site.events() if entry["kind"] == "command" and entry["text"].startswith("apply")]
+    assert len(entries) == 1
+
+
 def test_a_stranger_is_nothing(site):
     """Who has no role is told so; the socket is open to everybody, the verbs are not."""
     if os.geteuid() != 0:

@@ -99,6 +99,18 @@ def test_what_does_not_load_is_refused(site, breaks):
     assert version(site) == "1.1.1"
 
 
+def test_a_version_that_cannot_read_what_is_there_is_refused(site):
+    """It would load, and then find no configuration: the services stay with who understands theirs."""
+    before = site.running("one", "writer", *OURS)
+    install(site, "2.0.0")
+    module = site.file("installed/amonsup/supervisor/adapters/applied.py")
+    module.write_text(module.read_text().replace("FORMAT = 1", "FORMAT = 2"))
+    refusal = site.refused("upgrade")
+    assert "does not understand the applied configuration" in refusal["text"]
+    assert site.running(*before) == before
+    assert version(site) == "1.0.0"
+
+
 def test_an_operation_under_way_goes_on(site):
     with site.connect() as client:
         request_id = client.request("start", services=["waiting"])

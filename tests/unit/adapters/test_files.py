@@ -80,23 +80,39 @@ def test_a_directory_gets_exactly_its_mode(tmp_path: Path) -> None:
 
 
 def test_the_applied_configuration_comes_back_as_it_was(tmp_path: Path) -> None:
-    assert applied.read(str(tmp_path)) == (None, "")
-    applied.write(str(tmp_path), some_applied())
-    assert applied.read(str(tmp_path)) == (some_applied(), "")
+    assert applied.read(str(tmp_path), str(tmp_path / "run")) == (None, "")
+    applied.write(str(tmp_path), str(tmp_path / "run"), some_applied())
+    assert applied.read(str(tmp_path), str(tmp_path / "run")) == (some_applied(), "")
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"format":1}', b"\xff\xff", b"null"])
 def test_an_applied_configuration_that_cannot_be_read_is_set_aside(tmp_path: Path, raw: bytes) -> None:
     Path(applied.path_of(str(tmp_path))).write_bytes(raw)
-    found, aside = applied.read(str(tmp_path))
+    found, aside = applied.read(str(tmp_path), str(tmp_path / "run"))
     assert found is None
     assert Path(aside).read_bytes() == raw
 
 
+def test_a_copy_of_this_boot_takes_the_place_of_one_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    applied.write(str(tmp_path), str(tmp_path / "run"), some_applied())
+    Path(applied.path_of(str(tmp_path))).write_bytes(b"{")
+    found, aside = applied.read(str(tmp_path), str(tmp_path / "run"))
+    assert found == some_applied()
+    assert Path(aside).read_bytes() == b"{"
+
+
+def test_a_missing_one_is_a_first_start_whatever_the_copy_says(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    applied.write(str(tmp_path), str(tmp_path / "run"), some_applied())
+    Path(applied.path_of(str(tmp_path))).unlink()
+    assert applied.read(str(tmp_path), str(tmp_path / "run")) == (None, "")
+
+
 def test_one_of_another_format_is_set_aside(tmp_path: Path) -> None:
     record = some_applied()
-    applied.write(str(tmp_path), Applied(99, 1, record.at, record.loaded))
-    found, aside = applied.read(str(tmp_path))
+    applied.write(str(tmp_path), str(tmp_path / "run"), Applied(99, 1, record.at, record.loaded))
+    found, aside = applied.read(str(tmp_path), str(tmp_path / "run"))
     assert found is None
     assert aside
 

@@ -13,7 +13,7 @@ from amonsup.cli.conversation import GONE_AFTER_S, LONGEST_PAUSE_S, Conversation
 from amonsup.cli.errors import CommandError
 from amonsup.cli.progress import NEVER, Progress
 from amonsup.wire.codec import encode
-from amonsup.wire.messages import Accepted, Answer, Finished, Hello, Request, ServerMessage
+from amonsup.wire.messages import Accepted, Answer, Finished, Hello, Refused, Request, ServerMessage
 
 REQUEST = Request(id="stop-1", verb="stop", args={"services": ["ce"]})
 HELLO = Hello((1, 1), "0.1.0", "gsi", "i-1", "admin")
@@ -163,6 +163,11 @@ def test_a_socket_that_keeps_refusing_is_gone_for_good() -> None:
 def test_a_full_backlog_is_somebody_who_is_there() -> None:
     stage = Stage().fails(BlockingIOError(11, "again"), 1000).says(HELLO, FINISHED)
     assert stage.hear() == [FINISHED]
+
+
+def test_who_is_turned_away_instead_of_greeted_reads_why() -> None:
+    fault = Stage().says(Refused("-", "busy", "too many connections")).fault()
+    assert (fault.text, fault.status) == ("too many connections", 1)
 
 
 def test_who_may_not_connect_is_refused() -> None:
