@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amonsup.config import not_yet, units
+from amonsup.config import not_yet, units, watch_rules
 from amonsup.config.environment import EnvFiles, Environment
 from amonsup.config.errors import path_part, shown
 from amonsup.config.fields import (
@@ -73,7 +73,7 @@ ULIMITS = [
     "sigpending",
     "stack",
 ]
-BUILTIN_WATCHES = ("python-traceback", "java-oom")
+MAX_WATCHES = 32
 
 
 class DependsOn(Reader, frozen=True):
@@ -196,15 +196,38 @@ class Watch(Reader, frozen=True):
 
     def read(self, node: Node, path: str, scope: Scope) -> WatchRule:
         if type(node) is Scalar:
-            return WatchRule(builtin=one_of(*BUILTIN_WATCHES).read(node, path, scope))
+            return WatchRule(builtin=one_of(*watch_rules.SETS).read(node, path, scope))
         return _WATCH_RULE.read(node, path, scope)  # type: ignore[no-any-return]
 
     def form(self) -> dict[str, Any]:
-        return {"anyOf": [{"enum": list(BUILTIN_WATCHES)}, _WATCH_RULE.form()]}
+        return {"anyOf": [{"enum": list(watch_rules.SETS)}, _WATCH_RULE.form()]}
+
+
+class Watches(Reader, frozen=True):
+    """`logging.watch`: rules, each once; which one has matched is told by what it looks for."""
+
+    def read(self, node: Node, path: str, scope: Scope) -> tuple[WatchRule, ...]:
+        rules: tuple[WatchRule, ...] = _WATCHES.read(node, path, scope)
+        if len(rules) > MAX_WATCHES:
+            scope.report(node, path, f"{len(rules)} rules", f"at most {MAX_WATCHES}")
+        names = [rule.name for rule in rules]
+        for name_ in {name_ for name_ in names if names.count(name_) > 1}:
+            scope.report(node, path, f"{shown(name_)} stands twice")
+        return rules
+
+    def form(self) -> dict[str, Any]:
+        return {**_WATCHES.form(), "maxItems": MAX_WATCHES}
 
 
 def _looks_like_signal(given: str) -> bool:
     return given.isalnum() and (given.startswith("SIG") or given.isupper() or given.isdigit())
+
+
+def _watch_pattern(given: str) -> str:
+    if not given:
+        raise ValueError("nothing stands here")
+    watch_rules.compile_pattern(given)
+    return given
 
 
 def _capability(given: str) -> str:
@@ -329,12 +352,19 @@ HEALTHCHECK = Record(
 
 _WATCH_RULE = Record(
     table(
-        Key("match", filled_text(), "What is looked for (RE2).", is_required=True),
+        Key(
+            "match",
+            Value(_watch_pattern, {"type": "string", "minLength": 1}, "a pattern as RE2 reads it, within one line"),
+            "What is looked for (RE2).",
+            is_required=True,
+        ),
         Key("then", one_of("alert", "restart", "event"), "What a match does.", "alert"),
         Key("every", duration(), "At most this often.", "0", "every_s"),
     ),
     WatchRule,
 )
+
+_WATCHES = ListOf(Watch())
 
 LOGGING = Record(
     table(
@@ -352,7 +382,7 @@ LOGGING = Record(
         Key("stderr", one_of("merge", "separate"), "Where stderr goes.", "merge"),
         Key("timestamps", boolean(), "Whether lines are prefixed with the time.", "false"),
         Key("files", ListOf(FilePath()), "Logs that the service writes by itself."),
-        Key("watch", ListOf(Watch()), "Rules over the lines."),
+        Key("watch", Watches(), "Rules over the lines."),
     ),
     Logging,
     None,

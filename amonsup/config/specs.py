@@ -104,6 +104,11 @@ class WatchRule(msgspec.Struct, frozen=True, omit_defaults=True):
     then: str = "alert"
     every_s: float = 0.0
 
+    @property
+    def name(self) -> str:
+        """What it is called: the set's name, or the pattern."""
+        return self.builtin or self.match
+
 
 class Logging(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a service's output is kept. max_total_bytes 0: unbounded."""
