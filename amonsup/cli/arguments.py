@@ -36,6 +36,7 @@ class Option(msgspec.Struct, frozen=True):
     help: str
     metavar: str = ""
     is_own: bool = False
+    choices: tuple[str, ...] = ()
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -46,6 +47,7 @@ class Place(msgspec.Struct, frozen=True):
     help: str
     is_many: bool = False
     is_required: bool = False
+    choices: tuple[str, ...] = ()
 
 
 class Grammar(msgspec.Struct, frozen=True):
@@ -96,17 +98,19 @@ def grammar(verb: Verb) -> Grammar:
         kind, extra = field.type.type, field.type.extra or {}
         help_text = (field.type.extra_json_schema or {}).get("description", "")
         metavar = extra.get("metavar", "")
+        choices = tuple(extra["choice"].split("|")) if "choice" in extra else ()
         if isinstance(kind, inspect.VarTupleType):
             is_needed = "required" in extra
             places.append(Place(field.name, metavar or "SERVICE...", help_text, is_many=True, is_required=is_needed))
         elif isinstance(kind, inspect.StrType) and (field.required or metavar.startswith("[")):
             name = metavar.strip("[]") or field.name.upper()
-            places.append(Place(field.name, name, help_text, is_required=field.required))
+            places.append(Place(field.name, name, help_text, is_required=field.required, choices=choices))
         else:
             short = (f"-{extra['short']}",) if "short" in extra else ()
             spellings = (*short, "--" + field.name.replace("_", "-"))
             value_type = {inspect.BoolType: bool, inspect.IntType: int, inspect.StrType: str}[type(kind)]
-            options.append(Option(field.name, spellings, value_type, help_text, metavar or field.name.upper()))
+            name = metavar or field.name.upper()
+            options.append(Option(field.name, spellings, value_type, help_text, name, choices=choices))
     return Grammar(tuple(options), tuple(places))
 
 
@@ -195,7 +199,15 @@ def _value(option: Option, spelling: str, text: str, verb: Verb | None) -> str |
         return number
     if not text:
         raise UsageError(f"{spelling} needs a value, not an empty one", verb)
-    return _encodable(text, verb) if not option.is_own else text
+    if option.is_own:
+        return text
+    return _chosen(_encodable(text, verb), spelling, option.choices, verb)
+
+
+def _chosen(text: str, what: str, choices: tuple[str, ...], verb: Verb | None) -> str:
+    if choices and text not in choices:
+        raise UsageError(f"{what} is one of {', '.join(choices)}, not '{text}'{_nearest(text, list(choices))}", verb)
+    return text
 
 
 def _place(words: list[str], places: tuple[Place, ...], verb: Verb, args: dict[str, Any]) -> None:
@@ -208,7 +220,7 @@ def _place(words: list[str], places: tuple[Place, ...], verb: Verb, args: dict[s
         elif place.is_many:
             args[place.name], left = left, []
         else:
-            args[place.name] = left.pop(0)
+            args[place.name] = _chosen(left.pop(0), place.metavar, place.choices, verb)
     if left:
         raise UsageError(f"{verb.name}: '{left[0]}' is one word too many", verb)
 

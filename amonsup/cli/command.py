@@ -16,6 +16,10 @@ from amonsup.verbs.verb import Kind
 
 def run(words: list[str]) -> int:
     """Never raises."""
+    if words[:1] == ["__complete"]:
+        from amonsup.cli import complete
+
+        return complete.run(words[1:], os.environ, sys.stdout)
     output = Output(sys.stdout, sys.stderr, os.environ, is_json="--json" in words)
     try:
         return _command(words, os.environ, output)

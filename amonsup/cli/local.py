@@ -1,4 +1,4 @@
-"""The verbs that need no daemon: `check` and `schema`. And where the daemon's socket is."""
+"""The verbs that need no daemon: `check`, `schema` and `completion`. And where the daemon's socket is."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def socket_path(config: str, environ: Mapping[str, str]) -> str:
 def run(verb: Verb, args: dict[str, Any], config: str, environ: Mapping[str, str], output: Output) -> int:
     if verb.name == "check":
         return _check(verb, args.get("path", ""), config, environ, output)
+    if verb.name == "completion":
+        return _completion(verb, args["shell"], output)
     from amonsup.config.schema import json_schema
 
     schema = json_schema()
@@ -31,6 +33,18 @@ def run(verb: Verb, args: dict[str, Any], config: str, environ: Mapping[str, str
         output.document(schema)
     else:
         output.page(verb.page(schema))
+    return DONE
+
+
+def _completion(verb: Verb, shell: str, output: Output) -> int:
+    from amonsup.cli.shells import SCRIPTS
+    from amonsup.verbs.completion import CompletionResult
+
+    result = CompletionResult(shell, SCRIPTS[shell])
+    if output.is_json:
+        output.document(result)
+    else:
+        output.text(result.script)
     return DONE
 
 

@@ -19,6 +19,7 @@ NAMES = (
     "blocking",
     "events",
     "schema",
+    "completion",
     "shutdown",
     "upgrade",
 )

@@ -110,6 +110,7 @@ class TreeRow(msgspec.Struct, frozen=True):
     name: str
     state: str
     depends_on: tuple[str, ...]
+    tags: tuple[str, ...] = ()
 
 
 class TreeResult(msgspec.Struct, frozen=True):

@@ -26,11 +26,15 @@ class Tmux:
 
     def start(self, *words: str, **environ: str) -> Tmux:
         """`amonsup WORDS` in the window; its exit status is shown below it when it ends."""
+        client = f"{self.site.who.python} -m amonsup.cli.main -c {self.site.config_file} {' '.join(words)}"
+        return self.run(f'cd /\n{client}\necho "ended with $?"\nread -r _', **environ)
+
+    def run(self, text: str, **environ: str) -> Tmux:
+        """A shell script in the window."""
         names = {**self.site.client_environ(), "TERM": self.term, **environ}
         settings = " ".join(f"{name}='{value}'" for name, value in names.items() if value)
-        client = f"{self.site.who.python} -m amonsup.cli.main -c {self.site.config_file} {' '.join(words)}"
         script = self.site.path / "in-tmux"
-        script.write_text(f'cd /\nexport {settings}\n{client}\necho "ended with $?"\nread -r _\n')
+        script.write_text(f"export {settings}\n{text}\n")
         width, height = (str(number) for number in self.size)
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", width, "-y", height, f"exec sh {script}")
         return self

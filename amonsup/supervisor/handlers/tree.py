@@ -15,6 +15,7 @@ def handle(desk: Desk, _call: Call) -> TreeResult:
             name=name,
             state=PUBLIC[states[name].phase].value,
             depends_on=tuple(f"{d.name} ({d.condition.value})" for d in specs[name].depends_on),
+            tags=specs[name].tags,
         )
         for layer in ordering.layers(specs)
         for name in layer

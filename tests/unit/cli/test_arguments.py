@@ -163,3 +163,9 @@ def test_usage() -> None:
         verb = verbs.load(name)
         assert verb is not None
         assert usage(verb) == text
+
+
+def test_one_of_a_few() -> None:
+    assert read(["completion", "zsh"]).args == {"shell": "zsh"}
+    with pytest.raises(UsageError, match="SHELL is one of bash, zsh, fish, not 'fisch'; did you mean 'fish'"):
+        read(["completion", "fisch"])
