@@ -19,7 +19,7 @@ from amonsup.supervisor.adapters import spawn_python
 from amonsup.supervisor.adapters.spawn import Birth, Born, SpawnFailure, candidates
 
 if TYPE_CHECKING:
-    from conftest import Nursery
+    from conftest import Child, Nursery
 
 CAT = os.path.realpath("/bin/cat")
 
@@ -447,6 +447,8 @@ FAILURES: dict[str, Case] = {
     ),
     "no such limit": ("limits", errno.EINVAL, lambda p: {"limits": ((99, 1, 1),)}),
     "no such oom score": ("oom_score_adj", errno.EINVAL, lambda p: {"oom_score_adj": 1001}),
+    "no such input/output class": ("ionice", errno.EINVAL, lambda p: {"ionice": 7 << 13}),
+    "no such processor": ("cpuset", errno.EINVAL, lambda p: {"cpus": frozenset({8191})}),
 }
 
 
@@ -468,6 +470,7 @@ def test_failures_in_words(nursery: Nursery, place: Place) -> None:
     limits = ((resource.RLIMIT_CORE, 0, 0), (resource.RLIMIT_NOFILE, 2, 1))
     assert text(limits=limits) == "limits: Invalid argument: RLIMIT_NOFILE"
     assert text(inherited=((9999, 7),)) == "descriptors: Bad file descriptor: 9999 as 7"
+    assert text(cpus=frozenset({8000, 8191})) == "cpuset: Invalid argument: 8000,8191"
     assert text(v1_procs=("/x/tasks",)) == "cgroup: No such file or directory: /x/tasks"
     assert text(cgroup_fd=place.regular_fd) == "cgroup: Bad file descriptor"
 
@@ -523,6 +526,10 @@ def test_a_user_who_has_all_the_processes_he_may_have(nursery: Nursery) -> None:
     [
         ("limits=((resource.RLIMIT_NOFILE, 10, 1 << 30),)", "limits", errno.EPERM),
         ("oom_score_adj=-500", "oom_score_adj", errno.EACCES),
+        ("nice=-5", "nice", errno.EACCES),
+        ("ionice=1 << 13", "ionice", errno.EPERM),
+        ("cap_drop=1 << 10", "capabilities", errno.EPERM),
+        ("cap_add=1 << 10", "capabilities", errno.EPERM),
         ("uid=1, gid=1", "groups", errno.EPERM),
         ("cgroup_fd=os.open(sys.argv[2], os.O_RDONLY)", "cgroup", errno.EACCES),
         ("v1_procs=(sys.argv[2] + '/cgroup.procs',)", "cgroup", errno.EACCES),
@@ -543,6 +550,116 @@ print(json.dumps([failure.stage, failure.errno]))
 """
     answer = json.loads(in_a_process(code, nursery.kind, str(new_cgroup())))
     assert answer == [stage, number]
+
+
+# ------------------------------------------------------------------ scheduling and capabilities
+
+BIND, CHOWN, SETPCAP = 10, 0, 8  # linux/capability.h
+
+
+def capabilities(child: Child) -> dict[str, int]:
+    return {name: int(child.status(f"Cap{name}"), 16) for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
+
+
+def ours(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(f"Cap{name}:")).split()[1], 16)
+
+
+def ionice_of(pid: int) -> int:
+    return int(ctypes.CDLL(None).syscall({"x86_64": 252, "aarch64": 31}[os.uname().machine], 1, pid))
+
+
+def test_nice_ionice_and_processors(nursery: Nursery) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0), ionice_of(0), os.sched_getaffinity(0)
+    last = max(before[2])
+    child = nursery.cat(nice=15, ionice=3 << 13, cpus=frozenset({last}))
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == 15
+    assert ionice_of(child.pid) == 3 << 13
+    assert os.sched_getaffinity(child.pid) == {last}
+    assert (os.getpriority(os.PRIO_PROCESS, 0), ionice_of(0), os.sched_getaffinity(0)) == before
+    assert ionice_of(nursery.cat(ionice=2 << 13 | 7).pid) == 2 << 13 | 7
+
+
+def test_without_a_word_they_are_ours(nursery: Nursery) -> None:
+    child = nursery.cat()
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.sched_getaffinity(child.pid) == os.sched_getaffinity(0)
+    assert capabilities(child)["Bnd"] == ours("Bnd")
+
+
+def test_everything_but_some_of_many_processors(nursery: Nursery) -> None:
+    child = nursery.cat(cpus=frozenset({*os.sched_getaffinity(0), 64, 700}))  # those that are there count
+    assert os.sched_getaffinity(child.pid) == os.sched_getaffinity(0)
+
+
+@as_root
+def test_root_has_what_its_bounding_set_holds(nursery: Nursery) -> None:
+    child = nursery.cat(cap_drop=1 << CHOWN | 1 << 63)
+    left = ours("Bnd") & ~(1 << CHOWN)
+    assert capabilities(child) == {"Inh": 0, "Prm": left, "Eff": left, "Bnd": left, "Amb": 0}
+    child = nursery.cat(cap_drop=(1 << 64) - 1 & ~(1 << BIND), cap_add=1 << BIND)
+    only = 1 << BIND
+    assert capabilities(child) == {"Inh": 0, "Prm": only, "Eff": only, "Bnd": only, "Amb": 0}
+
+
+@as_root
+@pytest.mark.parametrize("no_new_privileges", [False, True])
+def test_a_user_gets_what_is_added_and_keeps_it_over_exec(nursery: Nursery, no_new_privileges: bool) -> None:
+    added = 1 << BIND | 1 << 38  # one in each half
+    child = nursery.start(
+        "/bin/sh",
+        "-c",
+        "exec cat",
+        uid=NOBODY,
+        gid=NOBODY,
+        environment=(("PATH", "/bin"),),
+        cap_drop=(1 << 64) - 1 & ~added,
+        cap_add=added,
+        no_new_privileges=no_new_privileges,
+    )
+    os.write(child.stdin, b"x")
+    assert os.read(child.stdout, 9) == b"x"
+    assert capabilities(child) == dict.fromkeys(("Inh", "Prm", "Eff", "Bnd", "Amb"), added)
+    assert child.status("Uid").split() == [str(NOBODY)] * 4
+
+
+@as_root
+def test_a_user_has_none_of_its_own(nursery: Nursery) -> None:
+    child = nursery.cat(uid=NOBODY, gid=NOBODY, cap_drop=(1 << 64) - 1)
+    assert capabilities(child) == dict.fromkeys(("Inh", "Prm", "Eff", "Bnd", "Amb"), 0)
+    child = nursery.cat(uid=NOBODY, gid=NOBODY, cap_add=1 << BIND)
+    assert capabilities(child)["Bnd"] == ours("Bnd")
+    assert capabilities(child)["Eff"] == 1 << BIND
+
+
+@as_root
+def test_what_we_have_not_cannot_be_added(nursery: Nursery) -> None:
+    failure = nursery.failure(uid=NOBODY, gid=NOBODY, cap_add=1 << BIND | 1 << 60)
+    assert (failure.stage, failure.errno, failure.subject) == ("capabilities", errno.EPERM, "60")
+
+
+@as_root
+def test_nothing_inheritable_gives_back_what_was_dropped(nursery: Nursery, in_a_process: InAProcess) -> None:
+    code = """
+import ctypes
+libc = ctypes.CDLL(None)
+header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+data = (ctypes.c_uint32 * 6)()
+assert libc.capget(header, data) == 0
+data[2] = 1 | 1 << 10  # CAP_CHOWN, CAP_NET_BIND_SERVICE
+assert libc.capset(header, data) == 0
+assert libc.prctl(47, 2, 0, 0, 0) == 0
+reader, writer = os.pipe()
+born = spawner.spawn_by(sys.argv[1], Birth(("/bin/grep", "Cap", "/proc/self/status"), (), "", 0, writer, 2, cap_drop=1))
+os.close(writer)
+print(os.read(reader, 9999).decode())
+"""
+    lines = in_a_process(code, nursery.kind).decode().split("\n")
+    found = {line.split(":")[0]: int(line.split(":")[1], 16) for line in lines if line}
+    assert found["CapInh"] == 1 << BIND
+    assert not found["CapPrm"] & 1
+    assert not found["CapAmb"] & 1
 
 
 # ------------------------------------------------------------------ what is left
@@ -683,6 +800,7 @@ def test_we_are_afterwards_what_we_were(
             "oom": Path("/proc/self/oom_score_adj").read_text(),
             "cwd": os.getcwd(),
             "cgroup": Path("/proc/self/cgroup").read_text(),
+            "nice": (os.getpriority(os.PRIO_PROCESS, 0), ionice_of(0)),
             "session": (os.getsid(0), os.getpgid(0)),
             "dumpable": libc.prctl(3, 0, 0, 0, 0),
             "environment": dict(os.environ),
@@ -697,9 +815,12 @@ def test_we_are_afterwards_what_we_were(
         "limits": ((resource.RLIMIT_CORE, 0, 0), (resource.RLIMIT_NOFILE, 50, 50)),
         "oom_score_adj": 900,
         "no_new_privileges": True,
+        "nice": 19,
+        "ionice": 3 << 13,
+        "cpus": frozenset({min(os.sched_getaffinity(0))}),
     }
     if os.geteuid() == 0:
-        rest |= {"uid": NOBODY, "gid": NOBODY, "groups": (5,)}
+        rest |= {"uid": NOBODY, "gid": NOBODY, "groups": (5,), "cap_drop": 1 << CHOWN, "cap_add": 1 << BIND}
     mask = signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGUSR1})
     before = ourselves()
     try:
@@ -729,6 +850,8 @@ def test_we_are_afterwards_what_we_were(
         {"uid": -2},
         {"uid": 1},
         {"uid": 1, "gid": 1, "groups": (-1,)},
+        {"cpus": frozenset({-1})},
+        {"cpus": frozenset({8192})},
     ],
 )
 def test_what_the_caller_gets_wrong_is_an_exception(nursery: Nursery, wrong: dict[str, object]) -> None:

@@ -14,6 +14,11 @@ def spawn(
     no_new_privileges: bool,
     cgroup_fd: int,
     v1_procs: tuple[bytes, ...],
+    nice: int,
+    ionice: int,
+    cpus: bytes,
+    dropped: int,
+    added: int,
     deadline_ms: int,
     /,
 ) -> tuple[int, int, str | None, int, int]: ...

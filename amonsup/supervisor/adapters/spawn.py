@@ -41,6 +41,8 @@ DEADLINE_S = 5.0
 """What a child may take from birth to exec: more than a cold disk needs, less than an admin waits."""
 
 _DEFAULT_PATH = "/bin:/usr/bin"  # what execvp(3) takes without PATH; never the current directory
+LEAVE = -100  # no nice, no ionice
+MAX_CPUS = 8192  # NR_CPUS of the largest kernels
 _NOBODY_ID = 2**32 - 1  # -1 of the kernel: 'leave it', hence no user and no group
 
 
@@ -63,6 +65,11 @@ class Birth(msgspec.Struct, frozen=True):
     no_new_privileges: bool = False
     cgroup_fd: int = -1  # a directory of cgroup v2
     v1_procs: tuple[str, ...] = ()  # cgroup.procs files of cgroup v1
+    nice: int | None = None
+    ionice: int | None = None  # as ioprio_set(2) takes it
+    cpus: frozenset[int] = frozenset()  # processors to run on; empty: any
+    cap_drop: int = 0  # capabilities, by bit: out of the bounding set
+    cap_add: int = 0  # kept over the change of user and every exec; no part of cap_drop
 
 
 class SpawnFailure(msgspec.Struct, frozen=True):
@@ -102,6 +109,11 @@ Implementation = Callable[
         bool,
         int,
         tuple[bytes, ...],
+        int,
+        int,
+        bytes,
+        int,
+        int,
         int,
     ],
     "tuple[int, int, str | None, int, int]",
@@ -179,6 +191,11 @@ def ready(birth: Birth, kind: str = "") -> Readied:
         birth.no_new_privileges,
         birth.cgroup_fd,
         _encode(birth.v1_procs),
+        LEAVE if birth.nice is None else birth.nice,
+        LEAVE if birth.ionice is None else birth.ionice,
+        _mask(birth.cpus),
+        birth.cap_drop,
+        0 if _becomes_root(birth) else birth.cap_add,
         int(DEADLINE_S * 1000),
     )
     return Readied(birth, paths, descriptors, arguments, kind)
@@ -225,6 +242,20 @@ def _check_ids(birth: Birth) -> None:
         raise ValueError("a child with a user needs a group")  # or it would keep ours
 
 
+def _becomes_root(birth: Birth) -> bool:
+    """Then the bounding set is what it gets (capabilities(7)), and nothing can be added to that."""
+    return birth.uid == 0 or (birth.uid < 0 and os.geteuid() == 0)
+
+
+def _mask(cpus: frozenset[int]) -> bytes:
+    """As sched_setaffinity(2) takes it: words of the machine, the first processor in the lowest bit."""
+    if not cpus:
+        return b""
+    if min(cpus) < 0 or max(cpus) >= MAX_CPUS:
+        raise ValueError(f"not processors: {sorted(cpus)[-1]}")
+    return sum(1 << cpu for cpu in cpus).to_bytes(max(cpus) // 64 * 8 + 8, "little")
+
+
 def _encode(words: tuple[str, ...]) -> tuple[bytes, ...]:
     encoded = tuple(map(os.fsencode, words))
     for word in encoded:
@@ -269,6 +300,16 @@ def _subject(
             return birth.v1_procs[which]
         case "oom_score_adj":
             return str(birth.oom_score_adj)
+        case "nice":
+            return str(birth.nice)
+        case "ionice":
+            return f"class {(birth.ionice or 0) >> 13}"
+        case "cpuset":
+            return ",".join(map(str, sorted(birth.cpus)))
+        case "capabilities" if which >= 0:
+            from amonsup.config.capabilities import NAMES  # rarely needed
+
+            return NAMES[which] if which < len(NAMES) else str(which)
         case "groups":
             return " ".join(map(str, birth.groups))
         case "gid":

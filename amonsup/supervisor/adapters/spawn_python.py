@@ -36,7 +36,11 @@ STAGES = (
     "session",
     "descriptors",
     "oom_score_adj",
+    "nice",
+    "ionice",
+    "cpuset",
     "limits",
+    "capabilities",
     "groups",
     "gid",
     "uid",
@@ -45,12 +49,19 @@ STAGES = (
     "no_new_privs",
     "exec",
 )
-"""In the order in which they are passed; `cgroup` twice: v2 at once, v1 after the descriptors."""
+"""In the order in which they are passed; `cgroup` twice: v2 at once, v1 after the descriptors; `capabilities` too:
+what is dropped before the user is, what is added after it."""
 
-_CLONE, _CGROUP, _SESSION, _DESCRIPTORS, _OOM, _LIMITS = range(6)
-_GROUPS, _GID, _UID, _UMASK, _DIR, _NNP, _EXEC = range(6, 13)
+_CLONE, _CGROUP, _SESSION, _DESCRIPTORS, _OOM, _NICE, _IONICE, _CPUSET, _LIMITS, _CAPABILITIES = range(10)
+_GROUPS, _GID, _UID, _UMASK, _DIR, _NNP, _EXEC = range(10, 17)
 
-_PR_SET_NO_NEW_PRIVS = 38  # <linux/prctl.h>
+LEAVE = -100
+"""No nice, no ionice: as ours are."""
+
+_PR_SET_KEEPCAPS, _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 8, 23, 24, 38  # <linux/prctl.h>
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
+_CAPABILITY_VERSION_3 = 0x20080522  # capget(2)
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}.get(os.uname().machine, -1)  # ioprio_set(2)
 _CLOSE_RANGE = 436  # the system call's number, the same wherever Linux runs but on alpha
 _CGROUP2_MAGIC = 0x63677270  # statfs(2)
 _LOOK_ON = frozenset({errno.ENOENT, errno.ESTALE, errno.ENOTDIR, errno.ENODEV, errno.ETIMEDOUT})  # execvp(3)
@@ -58,6 +69,7 @@ _LOOK_ON = frozenset({errno.ENOENT, errno.ESTALE, errno.ENOTDIR, errno.ENODEV, e
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 _libc.execve.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p]
+_libc.capget.argtypes = _libc.capset.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 _libc.fstatfs.argtypes = [ctypes.c_int, ctypes.c_void_p]
 _libc.syscall.argtypes = [ctypes.c_long, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint]
 
@@ -90,6 +102,11 @@ def spawn(
     no_new_privileges: bool,
     cgroup_fd: int,
     v1_procs: tuple[bytes, ...],
+    nice: int,
+    ionice: int,
+    cpus: bytes,
+    dropped: int,
+    added: int,
     deadline_ms: int,
     /,
 ) -> Outcome:
@@ -114,12 +131,23 @@ def spawn(
         if oom_score_adj is not None:
             _at(_OOM)
             _write_file(b"/proc/self/oom_score_adj", oom_score_adj)
+        if nice != LEAVE:
+            _at(_NICE)
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
+        if ionice != LEAVE:
+            _at(_IONICE)
+            _checked(_libc.syscall(_IOPRIO_SET, 1, 0, ionice))  # IOPRIO_WHO_PROCESS
+        if cpus:
+            _at(_CPUSET)
+            os.sched_setaffinity(0, affinity)
         for which, (number, soft, hard) in enumerate(limits):
             _at(_LIMITS, which)
             try:
                 resource.prlimit(0, number, (soft, hard))  # setrlimit() would hide the errno in a ValueError
             except ValueError:
                 raise OSError(errno.EINVAL, "limit") from None
+        if dropped | added:
+            _drop_capabilities(dropped, added)
         if uid >= 0:
             _at(_GROUPS)
             os.setgroups(groups)
@@ -127,18 +155,20 @@ def spawn(
             os.setgid(gid)
             _at(_UID)
             os.setuid(uid)
+        if dropped | added:
+            _add_capabilities(dropped, added)
         _at(_UMASK)
         os.umask(umask)
         _at(_DIR)
         os.chdir(working_dir)
         if no_new_privileges:
             _at(_NNP)
-            if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0:
-                raise OSError(ctypes.get_errno(), "prctl")
+            _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         _at(_EXEC)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _become(paths, c_argv, c_environment)
 
+    affinity = {bit for bit in range(8 * len(cpus)) if cpus[bit // 8] >> bit % 8 & 1}
     c_argv, c_environment = _array(argv), _array(environment)
     opened: list[int] = []
     try:
@@ -268,6 +298,49 @@ def _place_descriptors(descriptors: tuple[tuple[int, int], ...], write_end: int)
             _close_range(last + 1, fd - 1)
         last = fd
     _close_range(last + 1, 0xFFFFFFFF)
+
+
+def _drop_capabilities(dropped: int, added: int) -> None:
+    """What lies behind these two: see spawner.c."""
+    for which in range(64):
+        if dropped >> which & 1:
+            _at(_CAPABILITIES, which)
+            if _libc.prctl(_PR_CAPBSET_READ, which, 0, 0, 0) == 1:
+                _prctl(_PR_CAPBSET_DROP, which)
+    _at(_CAPABILITIES)
+    if added:
+        _prctl(_PR_SET_KEEPCAPS, 1)
+
+
+def _add_capabilities(dropped: int, added: int) -> None:
+    _at(_CAPABILITIES)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: the lower halves, then the upper ones
+    _checked(_libc.capget(header, data))
+    for half in range(2):
+        mine = added >> 32 * half & 0xFFFFFFFF
+        if added:
+            missing = mine & ~data[3 * half + 1]
+            if missing:
+                _at(_CAPABILITIES, 32 * half + (missing & -missing).bit_length() - 1)
+                raise OSError(errno.EPERM, "capability")
+            data[3 * half : 3 * half + 3] = [mine] * 3
+        else:
+            data[3 * half + 2] &= ~(dropped >> 32 * half) & 0xFFFFFFFF
+    _checked(_libc.capset(header, data))
+    for which in range(64):
+        if added >> which & 1:
+            _at(_CAPABILITIES, which)
+            _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, which)
+
+
+def _prctl(option: int, second: int, third: int = 0) -> None:
+    _checked(_libc.prctl(option, second, third, 0, 0))
+
+
+def _checked(answer: int) -> None:
+    if answer < 0:
+        raise OSError(ctypes.get_errno(), "system call")
 
 
 def _close_range(first: int, last: int) -> None:

@@ -46,6 +46,7 @@ PyMODINIT_FUNC PyInit__spawner(void)
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -53,8 +54,8 @@ PyMODINIT_FUNC PyInit__spawner(void)
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -147,14 +148,16 @@ enum { LAST_SIGNAL = 64 };
  */
 
 enum stage {
-    NO_STAGE, CLONE, CGROUP, SESSION, DESCRIPTORS, OOM_SCORE_ADJ, LIMITS,
+    NO_STAGE, CLONE, CGROUP, SESSION, DESCRIPTORS, OOM_SCORE_ADJ, NICE, IONICE, CPUSET, LIMITS, CAPABILITIES,
     GROUPS, GID, UID, UMASK, WORKING_DIR, NO_NEW_PRIVS, EXEC,
 };
 
 static const char *const stage_names[] = {
-    NULL, "clone", "cgroup", "session", "descriptors", "oom_score_adj", "limits",
-    "groups", "gid", "uid", "umask", "working_dir", "no_new_privs", "exec",
+    NULL, "clone", "cgroup", "session", "descriptors", "oom_score_adj", "nice", "ionice", "cpuset", "limits",
+    "capabilities", "groups", "gid", "uid", "umask", "working_dir", "no_new_privs", "exec",
 };
+
+enum { LEAVE = -100 };
 
 struct limit {
     int resource;
@@ -175,6 +178,10 @@ struct plan {
     const char *oom_score_adj; /* NULL: leave it */
     Py_ssize_t oom_score_adj_size;
     int no_new_privileges;
+    int nice, ionice;    /* LEAVE: as ours is */
+    const char *cpus;    /* a mask for sched_setaffinity(2) */
+    Py_ssize_t cpus_size; /* 0: any */
+    unsigned long long dropped, added; /* capabilities, by bit */
     long deadline_ms;
     /* Written by the child, read by us once clone3 is back: how far it came, and why it went no further. */
     volatile int stage, error, detail;
@@ -260,6 +267,52 @@ static void place_descriptors(struct plan *plan)
     must(plan, CALL3(SYS_close_range, above, ~0U, 0));
 }
 
+static void drop_capabilities(struct plan *plan)
+{
+    /* capabilities(7). The bounding set is what an exec as root, of a set-user-ID program or of one with file
+     * capabilities can give; to lower it takes CAP_SETPCAP, hence before the user. */
+    for (int which = 0; which < 64; which++) {
+        if (!(plan->dropped >> which & 1))
+            continue;
+        at(plan, CAPABILITIES, which);
+        if (CALL5(SYS_prctl, PR_CAPBSET_READ, which, 0, 0, 0) == 1)
+            must(plan, CALL5(SYS_prctl, PR_CAPBSET_DROP, which, 0, 0, 0));
+    }
+    at(plan, CAPABILITIES, -1);
+    if (plan->added)
+        must(plan, CALL5(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0)); /* until exec */
+}
+
+static void add_capabilities(struct plan *plan)
+{
+    /* As the service's user: what is in the ambient set survives an exec, and only what is permitted and
+     * inheritable can be put there. Without an addition just nothing dropped may stay inheritable. */
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    at(plan, CAPABILITIES, -1);
+    must(plan, CALL2(SYS_capget, &header, data));
+    for (int half = 0; half < 2; half++) {
+        uint32_t added = (uint32_t)(plan->added >> 32 * half);
+        if (plan->added) {
+            uint32_t missing = added & ~data[half].permitted;
+            if (missing) {
+                at(plan, CAPABILITIES, 32 * half + __builtin_ctz(missing));
+                fail(plan, -EPERM);
+            }
+            data[half].permitted = data[half].effective = data[half].inheritable = added;
+        } else {
+            data[half].inheritable &= ~(uint32_t)(plan->dropped >> 32 * half);
+        }
+    }
+    must(plan, CALL2(SYS_capset, &header, data));
+    for (int which = 0; which < 64; which++) {
+        if (!(plan->added >> which & 1))
+            continue;
+        at(plan, CAPABILITIES, which);
+        must(plan, CALL5(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, which, 0, 0));
+    }
+}
+
 static void become(struct plan *plan)
 {
     /* execvp(3) over the candidates, which are the whole of PATH or the one path that was given: some errors
@@ -305,10 +358,24 @@ static void child(void *with)
         at(plan, OOM_SCORE_ADJ, -1);
         write_file(plan, "/proc/self/oom_score_adj", plan->oom_score_adj, (size_t)plan->oom_score_adj_size);
     }
+    if (plan->nice != LEAVE) { /* setpriority(2), ioprio_set(2), sched_setaffinity(2) */
+        at(plan, NICE, -1);
+        must(plan, CALL3(SYS_setpriority, PRIO_PROCESS, 0, plan->nice));
+    }
+    if (plan->ionice != LEAVE) {
+        at(plan, IONICE, -1);
+        must(plan, CALL3(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, plan->ionice));
+    }
+    if (plan->cpus_size) {
+        at(plan, CPUSET, -1);
+        must(plan, CALL3(SYS_sched_setaffinity, 0, plan->cpus_size, plan->cpus));
+    }
     for (Py_ssize_t i = 0; i < plan->limits_count; i++) { /* while we may still raise them: getrlimit(2) */
         at(plan, LIMITS, (int)i);
         must(plan, CALL4(SYS_prlimit64, 0, plan->limits[i].resource, &plan->limits[i].value, NULL));
     }
+    if (plan->dropped | plan->added)
+        drop_capabilities(plan);
     if (plan->uid >= 0) {
         /* setgroups(2), setgid(2), setuid(2): in this order, after the last we have no right to the others.
          */
@@ -319,6 +386,8 @@ static void child(void *with)
         at(plan, UID, -1);
         must(plan, CALL1(SYS_setuid, (uint32_t)plan->uid));
     }
+    if (plan->dropped | plan->added)
+        add_capabilities(plan);
     at(plan, UMASK, -1);
     CALL1(SYS_umask, plan->umask); /* never fails: umask(2) */
     at(plan, WORKING_DIR, -1);
@@ -461,11 +530,12 @@ static PyObject *spawn(PyObject *self, PyObject *arguments)
     int cgroup_fd, pidfd = -1;
     (void)self;
 
-    if (!PyArg_ParseTuple(arguments, "O!O!O!yO!LLO!iO!z#piO!l", &PyTuple_Type, &paths, &PyTuple_Type, &argv,
+    if (!PyArg_ParseTuple(arguments, "O!O!O!yO!LLO!iO!z#piO!iiy#KKl", &PyTuple_Type, &paths, &PyTuple_Type, &argv,
                           &PyTuple_Type, &environment, &plan.working_dir, &PyTuple_Type, &descriptors,
                           &plan.uid, &plan.gid, &PyTuple_Type, &groups, &plan.umask, &PyTuple_Type, &limits,
                           &plan.oom_score_adj, &plan.oom_score_adj_size, &plan.no_new_privileges, &cgroup_fd,
-                          &PyTuple_Type, &v1_procs, &plan.deadline_ms))
+                          &PyTuple_Type, &v1_procs, &plan.nice, &plan.ionice, &plan.cpus, &plan.cpus_size,
+                          &plan.dropped, &plan.added, &plan.deadline_ms))
         return NULL;
     if ((plan.paths = texts(paths)) && (plan.argv = texts(argv)) && (plan.environment = texts(environment)) &&
         (plan.v1_procs = texts(v1_procs)) && fill(&plan, descriptors, groups, limits)) {
