@@ -29,9 +29,10 @@ def bits(names: Iterable[str]) -> int:
     return found
 
 
-def dropped_and_added(cap_drop: Iterable[str], cap_add: Iterable[str]) -> tuple[int, int]:
-    """What goes and what comes, in bits. An addition wins over a drop, as in Compose; `cap_add: [ALL]`: all named."""
+def dropped_and_added(cap_drop: Iterable[str], cap_add: Iterable[str], permitted: int) -> tuple[int, int]:
+    """What goes and what comes, in bits. An addition wins over a drop, as in Compose; `cap_add: [ALL]` is all that
+    is `permitted`."""
     added = bits(cap_add)
     if added == EVERY:
-        added = (1 << len(NAMES)) - 1
+        added = permitted
     return bits(cap_drop) & ~added, added

@@ -101,6 +101,7 @@ def nearest(word: str, known: list[str]) -> str:
     """The known word that was probably meant, or ''."""
     from difflib import get_close_matches  # only somebody who mistyped pays for the import
 
-    for match in get_close_matches(word[:SHOWN].lower(), known, n=1, cutoff=0.6):
-        return match
+    spelled = {each.lower(): each for each in known}
+    for match in get_close_matches(word[:SHOWN].lower(), list(spelled), n=1, cutoff=0.6):
+        return spelled[match]
     return ""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from amonsup.config import enforceable
 from amonsup.config.accounts import group_exists, user_exists
 from amonsup.config.errors import ConfigError, shown
 from amonsup.config.services import Draft, listed_node
@@ -36,10 +37,12 @@ class Ground(msgspec.Struct, frozen=True):
 def check(drafts: list[Draft], ground: Ground) -> None:
     """All checks; mistakes and warnings go to the findings of each draft's own file."""
     by_name = _unique(drafts)
+    offers = enforceable.Offers(ground.euid)
     for draft in drafts:
         _check_name(draft, by_name, ground)
         _check_type(draft)
         _check_accounts(draft, ground)
+        enforceable.check(draft, offers)
         _check_dependencies(draft, by_name, ground)
     _check_cycles(by_name)
     _warn_of_absences(drafts, ground)

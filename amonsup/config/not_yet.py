@@ -10,7 +10,6 @@ from __future__ import annotations
 
 _LOGGING = "output is captured, not yet rotated, watched or transformed"
 _HOOKS = "there are no hooks"
-_LIMITS = "resource limits are not set"
 _CALENDAR = "nothing is started by the calendar"
 _AFAR = "there is no control plane"
 
@@ -24,16 +23,6 @@ SERVICE: dict[str, str] = {
     "post_start": _HOOKS,
     "pre_stop": _HOOKS,
     "post_stop": _HOOKS,
-    "ulimits": _LIMITS,
-    "mem_limit": _LIMITS,
-    "cpus": _LIMITS,
-    "pids_limit": _LIMITS,
-    "nice": _LIMITS,
-    "ionice": _LIMITS,
-    "oom_score_adj": _LIMITS,
-    "cpuset": _LIMITS,
-    "cap_drop": "capabilities are not changed",
-    "cap_add": "capabilities are not changed",
     "scale": "a service has one instance",
     "schedule": _CALENDAR,
     "time_zone": _CALENDAR,

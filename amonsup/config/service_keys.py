@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amonsup.config import not_yet, units, watch_rules
+from amonsup.config import capabilities, not_yet, units, watch_rules
 from amonsup.config.environment import EnvFiles, Environment
 from amonsup.config.errors import path_part, shown
 from amonsup.config.fields import (
@@ -232,14 +232,31 @@ def _watch_pattern(given: str) -> str:
 
 def _capability(given: str) -> str:
     word = given.upper().removeprefix("CAP_")
-    if not word.replace("_", "").isalpha() or not word.isascii():
+    name = word if word == "ALL" else f"CAP_{word}"
+    if name not in _CAPABILITIES:
         raise ValueError(f"{shown(given)} is not a capability")
-    return word if word == "ALL" else f"CAP_{word}"
+    return name
+
+
+_CAPABILITIES = ("ALL", *capabilities.NAMES)
 
 
 def capability() -> Reader:
     """A capability, with or without CAP_."""
-    return Value(_capability, {"type": "string"}, "ALL, or a capability such as CAP_NET_BIND_SERVICE")
+    spelled = [*_CAPABILITIES, *(word.removeprefix("CAP_") for word in capabilities.NAMES)]
+    allowed = "ALL, or a capability such as CAP_NET_BIND_SERVICE (capabilities(7))"
+    return Value(_capability, {"enum": spelled}, allowed, words=tuple(spelled))
+
+
+def _processors(given: str) -> str:
+    units.parse_processors(given)
+    return given
+
+
+def processors() -> Reader:
+    """A list of processors, kept as it is written."""
+    form = {"type": ["string", "integer"], "pattern": "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"}
+    return Value(_processors, form, "numbers and ranges such as 0-3,6")
 
 
 def build_healthcheck(**values: Any) -> Healthcheck:
@@ -460,11 +477,7 @@ SERVICE: Table = table(
     Key("oom_score_adj", integer(-1000, 1000), "How readily the kernel kills it when memory runs out."),
     Key(
         "cpuset",
-        pattern(
-            r"[0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*",
-            "a list of processors",
-            "numbers and ranges such as 0-3,6",
-        ),
+        processors(),
         "Its processors.",
     ),
     Key("no_new_privileges", boolean(), "Whether set-user-id programs lose their power.", "false"),

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from amonsup.config import environment, not_yet
-from amonsup.config.errors import path_part
+from amonsup.config.errors import ConfigError, path_part
 from amonsup.config.fields import RefusedError, Scope
 from amonsup.config.keys import Record, Values, as_mapping, require
 from amonsup.config.service_keys import SERVICE
@@ -47,6 +47,12 @@ class Draft(msgspec.Struct, frozen=True):
         path = f"{self.path}.{key}" if key else self.path
         entry = self.body.entries.get(key.partition(".")[0])
         self.scope.report(at or (entry[1] if entry else self.place), path, text, allowed, hint)
+
+    def warn(self, key: str, text: str) -> None:
+        """Something remarkable about one of its keys; it stops nobody."""
+        entry = self.body.entries.get(key)
+        at = entry[1] if entry else self.place
+        self.scope.findings.warn(ConfigError(self.scope.file, at.line, at.column, f"{self.path}.{key}", text))
 
 
 def _fields(**values: Any) -> Values:

@@ -28,6 +28,7 @@ SIGNALS_ALLOWED = "a signal such as SIGTERM, TERM or 15"
 
 LONGEST_S = 10 * 366 * 86400.0
 LARGEST = 2**62
+LAST_PROCESSOR = 8191  # of the largest kernels
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
@@ -133,6 +134,20 @@ def parse_umask(text: str) -> int:
     if value > 0o777:
         raise ValueError(f"{shown(text)} is more than 0777")
     return value
+
+
+def parse_processors(text: str) -> frozenset[int]:
+    """Numbers of processors out of `0-3,6`."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not all(_INTEGER.fullmatch(number) for number in (first, last or first)) or (dash and not last):
+            raise ValueError(f"{shown(text)} is not a list of processors")
+        low, high = int(first), int(last or first)
+        if not 0 <= low <= high <= LAST_PROCESSOR:
+            raise ValueError(f"{shown(part)} is no range of processors")
+        found.update(range(low, high + 1))
+    return frozenset(found)
 
 
 def parse_name(text: str) -> str:

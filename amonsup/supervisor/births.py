@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from amonsup.config.specs import ServiceSpec
-from amonsup.supervisor.adapters import accounts
+from amonsup.supervisor.adapters import accounts, rights
 from amonsup.supervisor.adapters.accounts import Account
 from amonsup.supervisor.adapters.scopes import Holding
 from amonsup.supervisor.adapters.spawn import Birth
@@ -59,7 +59,8 @@ class Births:
     ) -> Birth:
         """`is_ours`: one of our own processes, which keeps our limits. The descriptors stay the caller's."""
         around = self.surroundings
-        nofile = () if is_ours else ((7, *around.nofile),)  # RLIMIT_NOFILE
+        limits = () if is_ours else rights.limits(spec, around.nofile)
+        given = {"oom_score_adj": None if is_ours else around.oom_score_adj, **rights.of(spec)}
         return Birth(
             argv=spec.command,
             environment=self._environment(spec, generation, account, notify),
@@ -71,11 +72,12 @@ class Births:
             uid=account.uid,
             gid=account.gid,
             groups=account.groups,
-            umask=0o022 if spec.umask is None else spec.umask,
-            limits=(*nofile, *holding.limits),
-            oom_score_adj=None if is_ours else around.oom_score_adj,
+            limits=(*limits, *holding.limits),
             no_new_privileges=spec.no_new_privileges,
             cgroup_fd=holding.cgroup_fd,
+            v1_procs=holding.v1_procs,
+            cpus=holding.cpus,
+            **given,
         )
 
     def _environment(

@@ -31,6 +31,7 @@ from amonsup.loop.loop import Loop, Timer
 from amonsup.supervisor import guardian, helper_process
 from amonsup.supervisor.adapters import applied as applied_files
 from amonsup.supervisor.adapters import files, journal, prctl, procfs, scopes, server, spawn
+from amonsup.supervisor.adapters.limits import Limits
 from amonsup.supervisor.adapters.outputs import Outputs
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.watch import Ended, Watch
@@ -115,6 +116,7 @@ class Supervisor:
         else:
             self.record.begin(is_applied=True)
             self._boot()
+        self.lives.limits.keep_only({*self.fleet.states, *self.household.states})
         self._open_server()
         self._is_up = True
         self.watch.reap_orphans()
@@ -146,7 +148,10 @@ class Supervisor:
                 lambda: (os.getpid(), self.options["guardian"]),
                 lambda: {*self.watch.processes, os.getpid()} - self.watch.former,
             )
-        return Lives(self.loop, surroundings, made, self.watch, self.outputs, self.store, self.post, self._note)
+        run_dir = self.site.run_dir
+        limits = Limits(run_dir, scopes.tag_of(run_dir), base or "", (os.getpid(), self.options["guardian"]))
+        limits.review(self.fleet.specs.values())
+        return Lives(self.loop, surroundings, made, limits, self.watch, self.outputs, self.store, self.post, self._note)
 
     def _boot(self) -> None:
         """The first supervisor since the machine (or the whole daemon) was started."""
@@ -465,6 +470,7 @@ class Supervisor:
         if self.fleet.is_shutting_down:
             found.append("amonsupd is shutting down")
         found += [error for error in (self.record.error, self.tidings.error, self.stopped.error) if error]
+        found += self.lives.limits.warnings()
         found += [f"log of {name}: {text}" for name, text in self._troubles.items()]
         return tuple(found)
 
@@ -478,6 +484,7 @@ class Supervisor:
             "python": sys.version.split()[0],
             "spawner": spawn.KIND,
             "scopes": scope[self.lives.scopes.kind],
+            "limits": self.lives.limits.versions,
             "descriptors": str(len(self.store.descriptors)) + " in the store",
             "run_dir": self.site.run_dir,
             "state_dir": self.site.state_dir,
@@ -556,7 +563,9 @@ class Supervisor:
         self.requests.accept(self.requests.take_open(call.id), operation)
         self._applied = record
         self.record.serial = record.serial
+        before = self.fleet.specs
         self.fleet.respecify(loaded.fleet.services)
+        self.lives.respecified(before, self.fleet.specs)
         self._queue.extend(ev.Respecified(name=name) for name in renewed)
         self.carry_out(operation)
 

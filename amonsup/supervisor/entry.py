@@ -79,8 +79,10 @@ def check(config_file: str) -> int:
 def start(site: SiteSpec) -> int:
     """Prepare the ground and become the guardian; returns only if that was impossible."""
     try:
+        os.umask(0o022)
         make_directories(site)
         lock = take_lock(site.run_dir)
+        os.umask(0o077)  # ours from now on, over every exec; a service has its own
     except (OSError, LookupError) as error:
         say(f"cannot start: {error}")
         return FAILED

@@ -12,7 +12,7 @@ import errno
 import os
 import resource
 import signal as signals
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -21,10 +21,12 @@ from amonsup.loop.kernel import start_ticks
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters import accounts, procfs, readiness, spawn
 from amonsup.supervisor.adapters.accounts import Account
+from amonsup.supervisor.adapters.limits import Limits, limits_of
 from amonsup.supervisor.adapters.outputs import Outputs
-from amonsup.supervisor.adapters.scopes import Scopes
+from amonsup.supervisor.adapters.scopes import Holding, Scopes
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.sweep import Sweep
+from amonsup.supervisor.adapters.usage import Usage
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.births import Births, Surroundings
 from amonsup.supervisor.core.plan import digest
@@ -86,6 +88,7 @@ class Lives:
         loop: Loop,
         surroundings: Surroundings,
         scopes: Scopes,
+        limits: Limits,
         watch: Watch,
         outputs: Outputs,
         store: Store,
@@ -93,6 +96,8 @@ class Lives:
         note: Callable[[str, str, str], None],
     ) -> None:
         self.scopes = scopes
+        self.limits = limits
+        self.usage = Usage(scopes, limits)
         self._loop = loop
         self._births = Births(surroundings)
         self._run_dir = surroundings.run_dir
@@ -175,6 +180,8 @@ class Lives:
         self._close_notify(name)
         self._store.drop(f"notify:{name}")
         self.scopes.remove(name)
+        self.limits.remove(name)
+        self.usage.forget(name)
         self._generations.pop(name, None)
         self._mains.pop(name, None)
 
@@ -183,6 +190,18 @@ class Lives:
         self._to_ready.clear()
         for name in list(self._readied):
             self._drop_readied(name)
+        self.limits.close()
+        self.scopes.close()
+
+    def respecified(self, before: Mapping[str, ServiceSpec], now: Mapping[str, ServiceSpec]) -> None:
+        """Limits that a running service can be given get in force at once; of the rest its next life will hear."""
+        self.limits.review(now.values())
+        for name, spec in now.items():
+            if name in before and limits_of(before[name]) != limits_of(spec):
+                self._relimit(spec)
+
+    def _relimit(self, spec: ServiceSpec) -> None:
+        self.limits.change(spec, lambda: self.scopes.members(spec.name, thorough=True))
 
     def left(self, name: str) -> list[Stray]:
         """Who keeps the service from being clean."""
@@ -200,6 +219,7 @@ class Lives:
         name, generation = spec.name, state.generation
         self._generations[name] = generation
         self.scopes.inherited(name)
+        self._relimit(spec)
         if spec.type is ServiceType.NOTIFY and state.phase in LIVE:
             # Both predecessors dead: nobody holds the socket any more, but the service knows its path.
             with contextlib.suppress(OSError, LookupError):
@@ -316,7 +336,7 @@ class Lives:
             temporary += [ours for ours, _ in extra]
             output = self._output(spec, generation, account)
             notify = self._notify_path(spec, account)
-            holding = self.scopes.holding(spec.name)
+            holding = self.holding(spec)
             if holding.cgroup_fd >= 0:
                 temporary.append(holding.cgroup_fd)
             is_ours = spec.name in self.extras
@@ -326,6 +346,14 @@ class Lives:
             _close(temporary)
             raise
         return Next(spec, generation, readied, tuple(temporary), accounts.stamp())
+
+    def holding(self, spec: ServiceSpec) -> Holding:
+        """What ties a child to its service and its limits. Raises OSError; a limit that cannot be had is no reason."""
+        holding = self.scopes.holding(spec.name)
+        v1_procs, cpus = self.limits.place(spec), self.limits.cpus_at_birth(spec)
+        if v1_procs or cpus:
+            return msgspec.structs.replace(holding, v1_procs=v1_procs, cpus=cpus)
+        return holding
 
     def _check_room(self) -> None:
         """Raises OSError if what is left is reserved. The lowest free number tells how many are in use."""
@@ -370,7 +398,7 @@ class Lives:
             self._outputs.over(name, coming.generation)
 
     def _spawned(self, spec: ServiceSpec, generation: int, pid: int, ticks: int) -> ev.Spawned:
-        self._oom_kills[spec.name] = self.scopes.oom_kills(spec.name)
+        self._oom_kills[spec.name] = self.limits.oom_kills(spec.name)
         return ev.Spawned(
             name=spec.name,
             generation=generation,
@@ -444,7 +472,7 @@ class Lives:
         sock = self._notify.get(name)
         if sock is not None:
             sock.read(100)
-        oom = self.scopes.oom_kills(name) > self._oom_kills.get(name, 0)
+        oom = self.limits.oom_kills(name) > self._oom_kills.get(name, 0)
         # A child starts with our own peak as its (getrusage(2), ru_maxrss, over vfork and exec): less says nothing.
         if ended.max_rss_bytes <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024:
             ended = Ended(ended.status, ended.cpu_s, 0)

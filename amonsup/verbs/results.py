@@ -30,7 +30,11 @@ class ExitRow(msgspec.Struct, frozen=True):
 
 
 class StatusRow(msgspec.Struct, frozen=True):
-    """One service (or, with --all, one of our own processes)."""
+    """One service (or, with --all, one of our own processes).
+
+    `cpu_percent` is of one processor, since somebody last asked (the first time: over the process's life). `tasks` and
+    what follows are null unless asked for by `usage`; show always has them. Their meaning: docs/operations.md, Usage.
+    """
 
     name: str
     state: str
@@ -49,6 +53,10 @@ class StatusRow(msgspec.Struct, frozen=True):
     memory_bytes: int | None = None
     retry_s: float | None = None
     waiting_for: tuple[str, ...] = ()
+    tasks: int | None = None
+    io_read_bytes: int | None = None
+    io_write_bytes: int | None = None
+    open_files: int | None = None
 
 
 class StatusResult(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ import msgspec
 
 from amonsup.config.specs import Role
 from amonsup.verbs.page import Cell, Page, Tone, duration, line, size, state
-from amonsup.verbs.results import ExitRow, ShowResult
+from amonsup.verbs.results import ExitRow, ShowResult, StatusRow
 from amonsup.verbs.verb import Kind, Verb, describe
 
 
@@ -26,6 +26,19 @@ def _exit(row: ExitRow) -> str:
         parts.append(f"by {row.by}")
     if row.strays:
         parts.append(f"left behind and killed: {', '.join(row.strays)}")
+    return ", ".join(parts)
+
+
+def _usage(row: StatusRow) -> str:
+    if row.memory_bytes is None:
+        return ""
+    parts = [f"cpu {row.cpu_percent or 0:.0f}%", f"memory {size(row.memory_bytes)}"]
+    if row.tasks is not None:
+        parts.append(f"{row.tasks} tasks")
+    if row.open_files is not None:
+        parts.append(f"{row.open_files} open files")
+    if row.io_read_bytes is not None:
+        parts.append(f"read {size(row.io_read_bytes)}, written {size(row.io_write_bytes)}")
     return ", ".join(parts)
 
 
@@ -48,6 +61,7 @@ def page(result: ShowResult) -> Page:
     if row.pid:
         life = f", life {row.generation}" if row.generation else ""
         field("process", f"pid {row.pid}{life}, up {duration(row.uptime_s)}")
+    field("usage", _usage(row))
     field("restarts", str(row.restarts))
     if row.retry_s is not None:
         field("next start", f"in {duration(row.retry_s)}")

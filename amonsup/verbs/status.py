@@ -15,6 +15,7 @@ from amonsup.verbs.verb import Kind, Verb, describe
 class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: Annotated[tuple[str, ...], describe("only these; default: all")] = ()
     all: Annotated[bool, describe("amonsup's own processes too", short="a")] = False
+    usage: Annotated[bool, describe("tasks, input and output, open files too", short="u")] = False
 
 
 def _cpu(percent: float | None) -> str:
@@ -32,8 +33,19 @@ def _what(row: StatusRow) -> Cell:
     return Cell(text or row.status)
 
 
+def _usage(row: StatusRow) -> tuple[Cell, ...]:
+    return (
+        Cell("-" if row.tasks is None else str(row.tasks)),
+        Cell(size(row.io_read_bytes)),
+        Cell(size(row.io_write_bytes)),
+        Cell("-" if row.open_files is None else str(row.open_files)),
+    )
+
+
 def page(result: StatusResult) -> Page:
-    columns = ("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "CPU", "MEM", "WHAT")
+    has_usage = any(row.tasks is not None for row in result.services)
+    more = ("TASKS", "READ", "WRITTEN", "FILES") if has_usage else ()
+    columns = ("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "CPU", "MEM", *more, "WHAT")
     rows = tuple(
         (
             Cell(row.name, Tone.STRONG),
@@ -43,11 +55,12 @@ def page(result: StatusResult) -> Page:
             Cell(str(row.restarts), Tone.BAD if row.restarts else Tone.PLAIN),
             Cell(_cpu(row.cpu_percent)),
             Cell(size(row.memory_bytes)),
+            *(_usage(row) if has_usage else ()),
             _what(row),
         )
         for row in result.services
     )
-    blocks: Page = [Table(columns, rows, right=("PID", "UPTIME", "RESTARTS", "CPU", "MEM"))]
+    blocks: Page = [Table(columns, rows, right=("PID", "UPTIME", "RESTARTS", "CPU", "MEM", *more))]
     return [*blocks, *(line(Cell(f"! {warning}", Tone.BAD)) for warning in result.warnings)]
 
 

@@ -107,7 +107,7 @@ def test_verbs_know_of_the_configuration_only_its_records() -> None:
 def test_the_supervisor_and_the_logger_parse_no_yaml_while_they_live() -> None:
     """Of config they load records, fingerprint, watch patterns; parsing is a process of its own (boot.py, config)."""
     allowed = {"amonsup.config.specs", "amonsup.config.fingerprints", "amonsup.config.watch_rules"}
-    lazily = {"amonsup.config.helper", "amonsup.config.load"}
+    lazily = {"amonsup.config.helper", "amonsup.config.load", "amonsup.config.capabilities"}
     for path in [*modules_below("supervisor"), *modules_below("logs")]:
         if path.name == "entry.py":  # amonsupd's command line: gone once the guardian runs
             continue

@@ -545,6 +545,9 @@ class Site:
         until(lambda: not self._kill_rest(), "everything of the site is killed", 10.0)
         if self.process is not None:
             self.process.wait(10)
+        for directory in self._v1_cgroups():
+            for path, _, _ in os.walk(directory, topdown=False):
+                until(lambda path=path: _rmdir(path), f"cgroup {path} is empty", 10.0)
         if base is not None and base.is_dir():
             for directory, _, _ in os.walk(base, topdown=False):
                 until(lambda path=directory: _rmdir(path), f"cgroup {directory} is empty", 10.0)
@@ -600,6 +603,14 @@ class Site:
                 text = (self.run_dir / "cgroup").read_text().strip()
                 self._base = Path(text) if "/amonsup-" in text else None
         return self._base
+
+    def _v1_cgroups(self) -> list[str]:
+        """Where the daemon limits services by controllers of version 1, while it does."""
+        try:
+            found: list[str] = list(json.loads((self.run_dir / "limits").read_text()).get("v1", {}).values())
+        except (OSError, ValueError):
+            return []
+        return [path for path in found if "/amonsup-" in path]
 
     def _tag(self) -> str:
         base = self._cgroup()

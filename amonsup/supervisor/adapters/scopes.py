@@ -20,6 +20,7 @@ from typing import Protocol
 
 import msgspec
 
+from amonsup.loop import cgroups
 from amonsup.supervisor.adapters import procfs
 
 try:
@@ -38,6 +39,8 @@ class Holding(msgspec.Struct, frozen=True):
 
     cgroup_fd: int = -1
     limits: tuple[tuple[int, int, int], ...] = ()
+    v1_procs: tuple[str, ...] = ()  # of the hierarchies that limit it (limits.py)
+    cpus: frozenset[int] = frozenset()
 
 
 class Scopes(Protocol):
@@ -72,8 +75,11 @@ class Scopes(Protocol):
     def remove(self, name: str) -> None:
         """The service is gone and its scope empty."""
 
-    def oom_kills(self, name: str) -> int:
-        """How many processes of the scope the kernel has killed for want of memory, ever; 0 where nobody counts."""
+    def directory(self, name: str) -> str:
+        """The cgroup of version 2 that holds the scope's processes; '' where there is none."""
+
+    def close(self) -> None:
+        """A full stop: nothing of ours is left behind."""
 
 
 class CgroupScopes:
@@ -88,7 +94,6 @@ class CgroupScopes:
         # those that we find nobody knows.
         self._killed: set[str] = set()
         self._doubtful = {entry.name for entry in os.scandir(base) if entry.is_dir()}
-        self._counts_memory = os.path.exists(os.path.join(base, "memory.events"))
 
     def holding(self, name: str) -> Holding:
         path = os.path.join(self.base, name)
@@ -99,7 +104,7 @@ class CgroupScopes:
         try:
             return Holding(cgroup_fd=os.open(path, flags))
         except FileNotFoundError:
-            os.makedirs(path, exist_ok=True)
+            cgroups.make(path)
             return Holding(cgroup_fd=os.open(path, flags))
 
     def is_deserted(self, name: str) -> bool:
@@ -151,13 +156,22 @@ class CgroupScopes:
         if not os.path.exists(path):
             self._killed.discard(name)
 
-    def oom_kills(self, name: str) -> int:
-        if not self._counts_memory:
-            return 0
-        for line in procfs.read(os.path.join(self.base, name, "memory.events")).splitlines():
-            if line.startswith(b"oom_kill "):
-                return int(line.split()[1])
-        return 0
+    def directory(self, name: str) -> str:
+        return f"{self.base}/{name}"
+
+    def close(self) -> None:
+        """We may be in a leaf of our own down there (limits.py): then we go back to where we came from."""
+        above = os.path.dirname(self.base)
+        _take_back_controllers(self.base)
+        ours = procfs.read(os.path.join(self.base, cgroups.OURS, "cgroup.procs")).split()
+        if ours:
+            _take_back_controllers(above)
+        for pid in ours:
+            with contextlib.suppress(OSError):
+                _write(os.path.join(above, "cgroup.procs"), pid)
+        for directory, _, _ in os.walk(self.base, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
 
 
 class MarkerScopes:
@@ -225,8 +239,16 @@ class MarkerScopes:
     def remove(self, name: str) -> None:
         pass
 
-    def oom_kills(self, name: str) -> int:
-        return 0
+    def directory(self, name: str) -> str:
+        return ""
+
+    def close(self) -> None:
+        pass
+
+
+def tag_of(run_dir: str) -> str:
+    """What tells the cgroups of one site from those of others."""
+    return blake2b(os.fsencode(run_dir), digest_size=4).hexdigest()
 
 
 def cgroup_base(run_dir: str) -> str | None:
@@ -239,13 +261,12 @@ def cgroup_base(run_dir: str) -> str | None:
     known = procfs.read(noted).decode("utf-8", "surrogateescape").strip()
     if known and os.path.isdir(known):
         return known
-    mount, own = _mount_point(), _own_path()
-    if mount is None or own is None:
+    own = cgroups.own_directory()
+    if own is None:
         return None
-    tag = blake2b(os.fsencode(run_dir), digest_size=4).hexdigest()
-    base = os.path.join(mount, own.lstrip("/"), f"amonsup-{tag}")
+    base = os.path.join(cgroups.above_us(own), f"amonsup-{tag_of(run_dir)}")
     try:
-        os.makedirs(base, exist_ok=True)
+        cgroups.make(base)
         if not os.access(os.path.join(base, "cgroup.procs"), os.W_OK):
             return None
         with open(noted, "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -255,16 +276,17 @@ def cgroup_base(run_dir: str) -> str | None:
     return base
 
 
-def _mount_point() -> str | None:
-    for line in procfs.read("/proc/self/mountinfo").decode("utf-8", "surrogateescape").splitlines():
-        before, _, after = line.partition(" - ")
-        if after.startswith("cgroup2 "):
-            return before.split()[4].encode("latin-1", "surrogateescape").decode("unicode_escape")
-    return None
+def _take_back_controllers(directory: str) -> None:
+    """What was handed down to cgroups below."""
+    path = os.path.join(directory, "cgroup.subtree_control")
+    for word in procfs.read(path).split():
+        with contextlib.suppress(OSError):
+            _write(path, b"-" + word)
 
 
-def _own_path() -> str | None:
-    for line in procfs.read("/proc/self/cgroup").decode("utf-8", "surrogateescape").splitlines():
-        if line.startswith("0::"):
-            return line[3:]
-    return None
+def _write(path: str, text: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text)
+    finally:
+        os.close(fd)

@@ -27,6 +27,12 @@ BORN_WITH = (
     "type",
     "watchdog_s",
     "no_new_privileges",
+    "ulimits",
+    "nice",
+    "ionice",
+    "oom_score_adj",
+    "cap_drop",
+    "cap_add",
 )
 """Fields whose change needs a new life. `logging.capture` counts too."""
 

@@ -6,7 +6,7 @@ import os
 import time
 
 from amonsup.loop.kernel import start_ticks
-from amonsup.supervisor.adapters import procfs
+from amonsup.supervisor.adapters.usage import of_process
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.ends import signal_name
 from amonsup.supervisor.handlers.desk import Desk, OwnProcess
@@ -14,7 +14,6 @@ from amonsup.supervisor.model.phases import PUBLIC, Phase
 from amonsup.supervisor.model.records import ExitReport, ServiceState
 from amonsup.verbs.results import ExitRow, StatusRow
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -36,11 +35,13 @@ def exit_row(desk: Desk, report: ExitReport) -> ExitRow:
     )
 
 
-def status_row(desk: Desk, fleet: Fleet, state: ServiceState) -> StatusRow:
+def status_row(desk: Desk, fleet: Fleet, state: ServiceState, *, is_full: bool = False) -> StatusRow:
+    """`is_full`: with what takes a look at each process of the service."""
     now, spec = desk.now(), fleet.specs[state.name]
     is_alive = state.pid > 0
     uptime = now - state.born if is_alive else None
-    cpu_s, memory = usage(state.pid) if is_alive else (None, None)
+    used = desk.lives.usage.brief(state.name, state.generation, state.pid, uptime or 0.0, now) if is_alive else None
+    full = desk.lives.usage.full(state.name, state.pid) if used and is_full else None
     return StatusRow(
         name=state.name,
         state=PUBLIC[state.phase].value,
@@ -55,17 +56,21 @@ def status_row(desk: Desk, fleet: Fleet, state: ServiceState) -> StatusRow:
         description=spec.description,
         tags=spec.tags,
         generation=state.generation,
-        cpu_percent=None if cpu_s is None or not uptime else round(100 * cpu_s / uptime, 1),
-        memory_bytes=memory,
+        cpu_percent=None if used is None else round(used[0], 1),
+        memory_bytes=None if used is None else used[1],
         retry_s=round(max(0.0, state.timer_at - now), 3) if state.phase is Phase.BACKOFF else None,
         waiting_for=state.waiting_for,
+        tasks=None if full is None else full.tasks,
+        io_read_bytes=None if full is None else full.io_read_bytes,
+        io_write_bytes=None if full is None else full.io_write_bytes,
+        open_files=None if full is None else full.open_files,
     )
 
 
 def own_row(desk: Desk, process: OwnProcess) -> StatusRow:
     """A row like a service's for one of our own processes; it answers, so it is running."""
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME) - start_ticks(process.pid) / _TICKS
-    cpu_s, memory = usage(process.pid)
+    cpu_s, memory = of_process(process.pid)
     return StatusRow(
         name=process.name,
         state="running",
@@ -79,11 +84,3 @@ def own_row(desk: Desk, process: OwnProcess) -> StatusRow:
         cpu_percent=None if cpu_s is None else round(100 * cpu_s / max(uptime, 0.01), 1),
         memory_bytes=memory,
     )
-
-
-def usage(pid: int) -> tuple[float | None, int | None]:
-    """CPU seconds and resident bytes of one process (proc_pid_stat(5)), or nothing if it is gone."""
-    fields = procfs.stat_fields(pid)
-    if len(fields) < 22:
-        return None, None
-    return (int(fields[11]) + int(fields[12])) / _TICKS, int(fields[21]) * _PAGE

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from amonsup.config.specs import Dependency
+from amonsup.config.specs import Dependency, ServiceSpec
 from amonsup.supervisor.core import ordering
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers import blockers
@@ -39,7 +39,7 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
     log = os.path.join(desk.site.log_dir, f"{name}.log") if fleet is desk.fleet and spec.logging.capture else ""
     blocked = blockers.of(desk, fleet, state) if state.phase in GOING_DOWN else ()
     return ShowResult(
-        row=status_row(desk, fleet, state),
+        row=status_row(desk, fleet, state, is_full=True),
         spec=_plain(msgspec.to_builtins(spec)),
         exits=tuple(exit_row(desk, report) for report in state.exits),
         last_lines=last_lines(log),
@@ -49,8 +49,25 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
         blocked_by=tuple(each.name if each.kind == "dependant" else words(each) for each in blocked),
         queue=tuple(f"{task.verb} by {task.by}" for task in state.queue),
         scope=desk.lives.scopes.kind,
-        facts={},
+        facts=_limits(desk, spec),
     )
+
+
+def _limits(desk: Desk, spec: ServiceSpec) -> dict[str, str]:
+    """How the limits bear on it: what was cut, and what does not hold."""
+    found = {}
+    throttled = desk.lives.usage.throttled(spec.name)
+    if throttled is not None and throttled[0]:
+        found["throttled"] = f"{throttled[0]} times, {throttled[1]:.1f}s in all: it had used up its processors (cpus)"
+    kills = desk.lives.limits.oom_kills(spec.name)
+    if kills:
+        found["oom kills"] = (
+            f"{kills} of its processes killed so far: it had used up mem_limit, or the machine its memory"
+        )
+    unenforced = desk.lives.limits.unenforced(spec)
+    if unenforced:
+        found["limits"] = "; ".join(unenforced)
+    return found
 
 
 def _own(desk: Desk, process: OwnProcess) -> ShowResult:

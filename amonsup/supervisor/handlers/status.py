@@ -16,10 +16,10 @@ def handle(desk: Desk, call: Call) -> StatusResult | Refusal:
     own = desk.own_processes()
     if args.all:
         names += [*own, *desk.household.states]
-    rows = [own_row(desk, own[name]) if name in own else _row(desk, name) for name in names]
+    rows = [own_row(desk, own[name]) if name in own else _row(desk, name, is_full=args.usage) for name in names]
     return StatusResult(site=desk.site.site, services=tuple(rows), warnings=desk.warnings())
 
 
-def _row(desk: Desk, name: str) -> StatusRow:
+def _row(desk: Desk, name: str, *, is_full: bool) -> StatusRow:
     fleet = desk.fleet if name in desk.fleet.states else desk.household
-    return status_row(desk, fleet, fleet.states[name])
+    return status_row(desk, fleet, fleet.states[name], is_full=is_full)

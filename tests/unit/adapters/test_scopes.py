@@ -78,7 +78,7 @@ def test_a_child_gets_the_marker_and_nothing_else() -> None:
     holding = made.holding("s")
     assert holding.cgroup_fd == -1
     assert holding.limits == ((scopes.RLIMIT_MSGQUEUE, *made.limits_of("s")),)
-    assert (made.kill("s"), made.oom_kills("s")) == (False, 0)
+    assert (made.kill("s"), made.directory("s")) == (False, "")
 
 
 # ---- cgroups, as a directory of files ------------------------------------------------------------------------------
@@ -86,7 +86,6 @@ def test_a_child_gets_the_marker_and_nothing_else() -> None:
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    (tmp_path / "memory.events").write_text("")
     leaf = tmp_path / "s"
     (leaf / "inner" / "deep").mkdir(parents=True)
     (leaf / "cgroup.events").write_text("populated 1\nfrozen 0\n")
@@ -120,27 +119,6 @@ def test_one_is_made_when_it_is_needed(base: Path) -> None:
         assert holding.limits == ()
     finally:
         os.close(holding.cgroup_fd)
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("low 0\nhigh 0\nmax 3\noom 2\noom_kill 5\noom_group_kill 9\n", 5),
-        ("oom_kill 0\n", 0),
-        ("low 0\nhigh 0\n", 0),
-        ("", 0),
-    ],
-)
-def test_oom_kills_are_read_from_memory_events(base: Path, text: str, count: int) -> None:
-    (base / "s" / "memory.events").write_text(text)
-    assert CgroupScopes(str(base)).oom_kills("s") == count
-    assert CgroupScopes(str(base)).oom_kills("none") == 0
-
-
-def test_without_the_memory_controller_nobody_counts(base: Path) -> None:
-    (base / "s" / "memory.events").write_text("oom_kill 5\n")
-    (base / "memory.events").unlink()
-    assert CgroupScopes(str(base)).oom_kills("s") == 0
 
 
 def test_killing_writes_one_byte_where_the_kernel_has_the_file(base: Path) -> None:

@@ -24,16 +24,6 @@ VALUES = {
     "post_start": ("ls", "''", "names no program"),
     "pre_stop": ("ls", "''", "names no program"),
     "post_stop": ("ls", "''", "names no program"),
-    "ulimits": ("{nofile: 65536, core: {soft: 0, hard: -1}}", "{nofiles: 1}", "did you mean 'nofile'?"),
-    "mem_limit": ("1GB", "1G", "'1G' is not a size"),
-    "cpus": ("0.5", "many", "'many' is not a number"),
-    "pids_limit": ("100", "0", "'0' is out of range"),
-    "nice": ("-5", "40", "'40' is out of range"),
-    "ionice": ("best-effort:4", "fast", "'fast' is not a priority"),
-    "oom_score_adj": ("500", "5000", "'5000' is out of range"),
-    "cpuset": ("0-3,6", "a", "'a' is not a list of processors"),
-    "cap_drop": ("[ALL]", "[1]", "'1' is not a capability"),
-    "cap_add": ("[net_bind_service]", "[1]", "'1' is not a capability"),
     "scale": ("3", "0", "'0' is out of range"),
     "schedule": ('"*/10 * * * *"', '"* *"', "'* *' is not a schedule"),
     "time_zone": ("Europe/Berlin", '"a b"', "'a b' is not a time zone"),
@@ -106,8 +96,6 @@ def test_without_the_table_they_would_work(monkeypatch: pytest.MonkeyPatch, site
     assert not isinstance(outcome, list), [each.render() for each in outcome]
     spec = outcome.fleet.services[0]  # type: ignore[attr-defined]
     assert spec.healthcheck.test == ("ls",)
-    assert spec.ulimits == (("nofile", 65536, 65536), ("core", 0, -1))
-    assert spec.cap_add == ("CAP_NET_BIND_SERVICE",)
     assert spec.logging.watch[1].every_s == 600.0
     assert spec.secrets == (("token", "/etc/t"),)
 

@@ -42,6 +42,10 @@ IN_PLACE = {
     "stop_signal": "asked at a stop",
     "stop_grace_period_s": "asked at a stop",
     "tags": "asked when a command selects",
+    "mem_limit_bytes": "the kernel takes it for processes that run",
+    "cpus": "the kernel takes it for processes that run",
+    "pids_limit": "the kernel takes it for processes that run",
+    "cpuset": "the kernel takes it for processes that run",
 }
 """Why a running life need not know; proven below where the engine is concerned."""
 
@@ -55,16 +59,6 @@ NOT_YET = {
     "post_start": "post_start",
     "pre_stop": "pre_stop",
     "post_stop": "post_stop",
-    "ulimits": "ulimits",
-    "mem_limit_bytes": "mem_limit",
-    "cpus": "cpus",
-    "pids_limit": "pids_limit",
-    "nice": "nice",
-    "ionice": "ionice",
-    "oom_score_adj": "oom_score_adj",
-    "cpuset": "cpuset",
-    "cap_drop": "cap_drop",
-    "cap_add": "cap_add",
     "scale": "scale",
     "schedule": "schedule",
     "time_zone": "time_zone",
@@ -114,6 +108,16 @@ OTHER: dict[str, Any] = {
     "stop_signal": 2,
     "stop_grace_period_s": 1.0,
     "tags": ("x",),
+    "mem_limit_bytes": 1 << 20,
+    "cpus": 0.5,
+    "pids_limit": 9,
+    "cpuset": "0",
+    "ulimits": (("core", 0, 0),),
+    "nice": 5,
+    "ionice": "idle",
+    "oom_score_adj": 5,
+    "cap_drop": ("ALL",),
+    "cap_add": ("CAP_CHOWN",),
 }
 
 

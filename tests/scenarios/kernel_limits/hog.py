@@ -1,0 +1,5 @@
+"""Takes memory until somebody stops it."""
+
+taken = []
+while True:
+    taken.append(bytearray(1 << 20))
