@@ -1,3 +1,5 @@
+ARGUMENTS: int
+
 def probe() -> bool: ...
 def spawn(
     paths: tuple[bytes, ...],

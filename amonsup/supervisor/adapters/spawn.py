@@ -35,7 +35,8 @@ try:
 except ImportError:
     _has_c = False
 else:
-    _has_c = _spawner.probe()
+    # One that was built for other arguments (an update without its compiler) is as good as none.
+    _has_c = getattr(_spawner, "ARGUMENTS", 0) == 20 and _spawner.probe()
 
 DEADLINE_S = 5.0
 """What a child may take from birth to exec: more than a cold disk needs, less than an admin waits."""

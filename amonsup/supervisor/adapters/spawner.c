@@ -523,6 +523,8 @@ static int fill(struct plan *plan, PyObject *descriptors, PyObject *groups, PyOb
     return 1;
 }
 
+enum { ARGUMENTS = 20 }; /* of spawn; spawn.py looks whether this was compiled for what it passes */
+
 static PyObject *spawn(PyObject *self, PyObject *arguments)
 {
     struct plan plan = {0};
@@ -650,7 +652,12 @@ PyMODINIT_FUNC PyInit__spawner(void)
         }
         stack = memory;
     }
-    return PyModule_Create(&module);
+    PyObject *made = PyModule_Create(&module);
+    if (made && PyModule_AddIntConstant(made, "ARGUMENTS", ARGUMENTS) < 0) {
+        Py_DECREF(made);
+        return NULL;
+    }
+    return made;
 }
 
 #endif
