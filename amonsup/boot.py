@@ -13,7 +13,7 @@ import json
 import os
 import sys
 
-ROLES = ("guardian", "supervisor", "logger", "config", "probe")
+ROLES = ("guardian", "supervisor", "logger", "compressor", "config", "probe")
 
 
 def command_line(role: str, options: dict[str, object]) -> list[str]:
@@ -55,6 +55,10 @@ def main() -> int:
         from amonsup.logs import logger
 
         return logger.main(options)
+    if role == "compressor":
+        from amonsup.logs import compressor
+
+        return compressor.main()
     if role == "config":
         from amonsup.config import helper
 
@@ -69,7 +73,7 @@ def probe(options: dict[str, str]) -> int:
     """
     import amonsup
     from amonsup.config import helper  # noqa: F401
-    from amonsup.logs import logger  # noqa: F401
+    from amonsup.logs import compressor, logger  # noqa: F401
     from amonsup.supervisor import daemon, guardian, trial  # noqa: F401
 
     objection = trial.objection(options["state_dir"], options["run_dir"])

@@ -31,13 +31,6 @@ SERVICE: dict[str, str] = {
     "sockets": "sockets are not opened for services",
     "update": "nothing is updated from afar",
     "remote": _AFAR,
-    "logging.max_size": _LOGGING,
-    "logging.max_files": _LOGGING,
-    "logging.max_total": _LOGGING,
-    "logging.rotate": _LOGGING,
-    "logging.compress": _LOGGING,
-    "logging.stderr": _LOGGING,
-    "logging.timestamps": _LOGGING,
     "logging.files": _LOGGING,
     "logging.watch": _LOGGING,
 }

@@ -398,6 +398,12 @@ LOGGING = Record(
         Key("compress", boolean(), "Whether rotated files are compressed.", "true"),
         Key("stderr", one_of("merge", "separate"), "Where stderr goes.", "merge"),
         Key("timestamps", boolean(), "Whether lines are prefixed with the time.", "false"),
+        Key(
+            "on_full",
+            one_of("wait", "drop"),
+            "What happens to output while the log cannot be written: the service waits, or it is dropped and counted.",
+            "wait",
+        ),
         Key("files", ListOf(FilePath()), "Logs that the service writes by itself."),
         Key("watch", Watches(), "Rules over the lines."),
     ),

@@ -121,6 +121,7 @@ class Logging(msgspec.Struct, frozen=True, omit_defaults=True):
     compress: bool = True
     stderr: str = "merge"
     timestamps: bool = False
+    on_full: str = "wait"
     files: tuple[str, ...] = ()
     watch: tuple[WatchRule, ...] = ()
 

@@ -58,6 +58,10 @@ class Marks:
     def valid_bytes(self) -> int:
         return self._count * SIZE
 
+    def raw(self) -> bytes:
+        """The readable records as they stand in the file."""
+        return self._raw[: self._count * SIZE]
+
     def record(self, number: int) -> Record:
         """(kind, generation, mark, time, position) of the record `number`, counted from 0."""
         return RECORD.unpack_from(self._raw, number * SIZE)

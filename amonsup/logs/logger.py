@@ -1,12 +1,14 @@
 """The logger: what services write into their FIFOs goes to SERVICE.log, without a copy through this process.
 
-splice(2) moves the bytes inside the kernel. The target must not be opened for appending, so the offset is tracked; it
-is the file's size, and only one logger writes at a time (the supervisor starts one only after the one before is
-gone). A small splice is followed by a short pause, because a service that writes line by line would otherwise wake us
-for each line. Killed at any moment, nothing is lost or doubled: what was not spliced is still in the FIFO.
+This file wires. A *stream* (stream.py) is one log with the lives that write to it; its *sink* (sink.py) is the file,
+its place in the log and its rotation; a *spool* (spool.py) is in between where lines are stamped; the *packer*
+(packing.py) compresses what was rotated. splice(2) moves the bytes inside the kernel, and only one logger writes at a
+time (the supervisor starts one only after the one before is gone), so the file's size is the offset. Killed at any
+moment, nothing is lost or doubled: what was not moved is still in the FIFO.
 
-Lives of one service are taken one after the other: the next life's FIFO is opened for reading only once the one
-before is over and empty. Messages: docs/protocol.md, 'Supervisor and logger'.
+Messages: docs/protocol.md, 'Supervisor and logger'. Whoever wants to look at what was written sets `growth`: called as
+growth(service) when a stream is made or its settings change, it returns None or an on_grown(log, start, end) for the
+stream (see stream.py); positions are those of amonsup/logbook.
 """
 
 from __future__ import annotations
@@ -16,44 +18,24 @@ import os
 import resource
 import signal
 import socket
-from collections import deque
+import time
+from collections.abc import Callable
 
+from amonsup.logbook import names
+from amonsup.logs.packing import Packer
+from amonsup.logs.settings import Settings, settings_of
+from amonsup.logs.stream import Life, Stream
 from amonsup.loop.channel import Channel, Message, close_all
-from amonsup.loop.loop import READ, Loop
+from amonsup.loop.loop import Loop
 
 TYPE_CHECKING = False  # see loop/channel.py
 if TYPE_CHECKING:
     from typing import Any
 
+    OnGrown = Callable[[str, int, int], None]
+
 LINK_FD = 3
-CHUNK = 1 << 20
-COALESCE_BELOW = 256 * 1024
-PAUSE_S = 0.003
-RETRY_S = 1.0
-
-
-class Life:
-    """One FIFO. `is_over`: nobody writes any more, what is in it is all there will be."""
-
-    __slots__ = ("fd", "generation", "is_over")
-
-    def __init__(self, generation: int, fd: int) -> None:
-        self.generation = generation
-        self.fd = fd
-        self.is_over = False
-
-
-class Stream:
-    """One service: its log file and its lives, the first of which is being read."""
-
-    __slots__ = ("file", "is_paused", "lives", "name", "offset")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.lives: deque[Life] = deque()
-        self.file = -1
-        self.offset = 0
-        self.is_paused = False
+LISTING_S = 1.0
 
 
 class Logger:
@@ -62,127 +44,134 @@ class Logger:
     def __init__(self, loop: Loop, link: socket.socket, log_dir: str) -> None:
         self.loop = loop
         self.log_dir = log_dir
+        self.wall = time.time
+        self.null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self.streams: dict[str, Stream] = {}
-        self.troubles: dict[str, str] = {}
-        self.is_leaving = False
+        self.growth: Callable[[str, Settings], OnGrown | None] | None = None
+        self.packer = Packer(loop, log_dir, self._pack_report)
+        self._pack_troubles: set[str] = set()
+        self._files: dict[str, list[str] | None] | None = None
         self.channel = Channel(loop, link, self.on_message, self.leave)
         self.channel.send({"do": "hello", "pid": os.getpid()})
 
     def on_message(self, message: Message, fds: list[int]) -> None:
         kind = message["do"]
         if kind == "capture" and fds:
-            self.capture(message["service"], message["generation"], fds.pop(0))
+            self._capture(message, fds.pop(0))
         elif kind == "over":
-            self.over(message["service"], message["generation"])
+            stream = self.streams.get(_log_of(message))
+            if stream is not None:
+                stream.over(message["generation"])
+        elif kind == "settings":
+            self._set(message["service"], settings_of(message["settings"]))
+        elif kind in ("rotate", "reopen"):
+            self._commanded(kind, message)
         close_all(fds)
-
-    def capture(self, name: str, generation: int, fd: int) -> None:
-        stream = self.streams.get(name)
-        if stream is None:
-            stream = self.streams[name] = Stream(name)
-        if any(life.generation == generation for life in stream.lives):
-            os.close(fd)
-            return
-        stream.lives.append(Life(generation, fd))
-        if len(stream.lives) == 1:
-            self.listen(stream)
-
-    def over(self, name: str, generation: int) -> None:
-        stream = self.streams.get(name)
-        if stream is None:
-            return
-        for life in stream.lives:
-            if life.generation == generation:
-                life.is_over = True
-        if stream.lives and stream.lives[0].is_over:
-            self.move(stream)
-
-    def listen(self, stream: Stream) -> None:
-        stream.is_paused = False
-        self.loop.watch(stream.lives[0].fd, lambda _mask: self.move(stream), READ)
-
-    def pause(self, stream: Stream, seconds: float) -> None:
-        if not stream.is_paused:
-            stream.is_paused = True
-            self.loop.unwatch(stream.lives[0].fd)
-            self.loop.call_at(self.loop.now() + seconds, lambda: self.resume(stream))
-
-    def resume(self, stream: Stream) -> None:
-        if stream.is_paused and stream.lives:
-            stream.is_paused = False
-            self.move(stream)
-
-    def move(self, stream: Stream) -> None:
-        """One bounded step; then pause, listen, or go on to the next life."""
-        life = stream.lives[0]
-        try:
-            self.open(stream)
-            moved = os.splice(life.fd, stream.file, CHUNK, offset_dst=stream.offset, flags=os.SPLICE_F_NONBLOCK)
-        except BlockingIOError:
-            moved = 0
-        except OSError as error:
-            self.trouble(stream, error)
-            return
-        self.clear_trouble(stream)
-        stream.offset += moved
-        if moved == 0 and life.is_over:
-            self.finish(stream)
-        elif moved < COALESCE_BELOW and moved > 0 and not life.is_over:
-            self.pause(stream, PAUSE_S)
-        elif life.is_over:
-            self.loop.call_soon(lambda: self.go_on(stream, life))
-        else:
-            self.listen(stream)
-
-    def finish(self, stream: Stream) -> None:
-        """The first life is drained: say so, and take up the next."""
-        life = stream.lives.popleft()
-        self.loop.unwatch(life.fd)
-        os.close(life.fd)
-        self.channel.send({"do": "drained", "service": stream.name, "generation": life.generation})
-        stream.is_paused = False
-        if stream.lives:
-            following = stream.lives[0]
-            self.loop.call_soon(lambda: self.go_on(stream, following))
-        else:
-            del self.streams[stream.name]
-            if stream.file >= 0:
-                os.close(stream.file)
-
-    def go_on(self, stream: Stream, life: Life) -> None:
-        if stream.lives and stream.lives[0] is life:
-            self.move(stream)
-
-    def open(self, stream: Stream) -> None:
-        """SERVICE.log, never through a symlink. A file that somebody removed or cut is followed."""
-        if stream.file >= 0:
-            status = os.fstat(stream.file)
-            if status.st_nlink > 0 and status.st_size >= stream.offset:
-                return
-            os.close(stream.file)
-            stream.file = -1
-        path = os.path.join(self.log_dir, f"{stream.name}.log")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        stream.file = os.open(path, flags, 0o640)
-        stream.offset = os.fstat(stream.file).st_size
-
-    def trouble(self, stream: Stream, error: OSError) -> None:
-        """A full disk, a directory that is gone: what is written waits in the FIFO; we look again in a second."""
-        text = f"{stream.name}.log: {error.strerror}"
-        if self.troubles.get(stream.name) != text:
-            self.troubles[stream.name] = text
-            self.channel.send({"do": "trouble", "service": stream.name, "text": text})
-        stream.is_paused = False
-        self.pause(stream, RETRY_S)
-
-    def clear_trouble(self, stream: Stream) -> None:
-        if self.troubles.pop(stream.name, None) is not None:
-            self.channel.send({"do": "trouble", "service": stream.name, "text": ""})
 
     def leave(self) -> None:
         """The supervisor is gone for good (its end of the link would be in the descriptor store otherwise)."""
-        self.is_leaving = True
+        self.packer.stop()
         self.loop.stop()
+
+    # -- what the supervisor tells --
+
+    def _capture(self, message: Message, fd: int) -> None:
+        service, log = message["service"], _log_of(message)
+        self._set(service, settings_of(message.get("settings", {})))
+        stream = self.streams.get(log)
+        if stream is None:
+            stream = self.streams[log] = self._stream(service, log, settings_of(message.get("settings", {})))
+        stream.capture(Life(message["generation"], int(message.get("instance", "0"), 16), fd))
+
+    def _set(self, service: str, settings: Settings) -> None:
+        for log in (names.log_name(service), names.log_name(service, is_stderr=True)):
+            stream = self.streams.get(log)
+            if stream is not None and stream.settings is not settings:
+                stream.set(settings)
+                if self.growth is not None:
+                    stream.on_grown = self.growth(service, settings)
+
+    def _commanded(self, verb: str, message: Message) -> None:
+        """rotate or reopen of a service's logs; a service may be down, its files are there all the same."""
+        service, text = message["service"], ""
+        settings = settings_of(message["settings"])
+        for log in (names.log_name(service), names.log_name(service, is_stderr=True)):
+            stream = self.streams.get(log)
+            if stream is not None and verb == "reopen":
+                stream.reopen()
+            if verb == "rotate" and (stream is not None or os.path.lexists(os.path.join(self.log_dir, log))):
+                text = text or self._rotate(stream or self._stream(service, log, settings))
+        self.channel.send({"do": "done", "id": message["id"], "service": service, "text": text})
+
+    def _rotate(self, stream: Stream) -> str:
+        try:
+            stream.rotate()
+        except OSError as error:
+            return f"{stream.log}: {error.strerror}"
+        finally:
+            if not stream.lives:
+                stream.close()
+        return ""
+
+    def _stream(self, service: str, log: str, settings: Settings) -> Stream:
+        stream = Stream(self, service, log, settings)
+        if self.growth is not None:
+            stream.on_grown = self.growth(service, settings)
+        return stream
+
+    # -- what streams tell --
+
+    def listing(self, log: str) -> list[str] | None:
+        """The names of this log's files, out of a listing of the whole directory that is at most a second old.
+
+        When a site comes up, each log would otherwise read the directory for itself. None: read it. Raises OSError.
+        """
+        if self._files is None:
+            files: dict[str, list[str]] = {}
+            for entry in os.listdir(self.log_dir):
+                files.setdefault(entry[: entry.find(".log") + 4], []).append(entry)
+            self._files = dict(files)
+            self.loop.call_at(self.loop.now() + LISTING_S, self._forget_listing)
+        found = self._files.get(log, [])
+        self._files[log] = None  # from now on we change them
+        return found
+
+    def _forget_listing(self) -> None:
+        self._files = None
+
+    def drained(self, stream: Stream, generation: int) -> None:
+        self.channel.send(self._about(stream, {"do": "drained", "generation": generation}))
+
+    def troubled(self, stream: Stream, text: str, dropped: int) -> None:
+        means = "; its output is dropped" if stream.settings.drops else "; its output waits"
+        message = {"do": "trouble", "log": stream.log, "text": text, "dropped": dropped, "means": means}
+        self.channel.send(self._about(stream, message))
+
+    def rotated(self, stream: Stream) -> None:
+        if stream.settings.compress:
+            self.packer.ask(stream.log)
+
+    def ended(self, stream: Stream) -> None:
+        if self.streams.get(stream.log) is stream:
+            del self.streams[stream.log]
+
+    def _about(self, stream: Stream, message: Message) -> Message:
+        message["service"] = stream.service
+        if stream.log != names.log_name(stream.service):
+            message["is_stderr"] = True
+        return message
+
+    def _pack_report(self, log: str, text: str) -> None:
+        """Compression fails or works again; it is in nobody's way."""
+        if not text and log not in self._pack_troubles:
+            return
+        (self._pack_troubles.add if text else self._pack_troubles.discard)(log)
+        about = {"do": "trouble", "service": names.service_of(log), "log": f"{log}.gz", "text": text, "dropped": 0}
+        self.channel.send(about)
+
+
+def _log_of(message: Message) -> str:
+    return names.log_name(message["service"], is_stderr=message.get("is_stderr", False))
 
 
 def main(options: dict[str, Any]) -> int:

@@ -50,14 +50,15 @@ class Births:
         spec: ServiceSpec,
         generation: int,
         account: Account,
-        output: int,
+        output: tuple[int, int],
         notify: str,
         extra: tuple[tuple[int, int], ...],
         holding: Holding,
         *,
         is_ours: bool,
     ) -> Birth:
-        """`is_ours`: one of our own processes, which keeps our limits. The descriptors stay the caller's."""
+        """`is_ours`: one of our own processes, which keeps our limits. `output` is for stdout and stderr; all
+        descriptors stay the caller's."""
         around = self.surroundings
         limits = () if is_ours else rights.limits(spec, around.nofile)
         given = {"oom_score_adj": None if is_ours else around.oom_score_adj, **rights.of(spec)}
@@ -66,8 +67,8 @@ class Births:
             environment=self._environment(spec, generation, account, notify),
             working_dir=spec.working_dir,
             stdin_fd=self.null,
-            stdout_fd=output,
-            stderr_fd=output,
+            stdout_fd=output[0],
+            stderr_fd=output[1],
             inherited=extra,
             uid=account.uid,
             gid=account.gid,

@@ -26,7 +26,7 @@ import msgspec
 
 from amonsup import __version__
 from amonsup.config.fingerprints import fingerprint
-from amonsup.config.specs import Loaded, RestartPolicy, ServiceSpec, SiteSpec
+from amonsup.config.specs import Loaded, Logging, RestartPolicy, ServiceSpec, SiteSpec
 from amonsup.loop.loop import Loop, Timer
 from amonsup.supervisor import guardian, helper_process
 from amonsup.supervisor.adapters import applied as applied_files
@@ -38,8 +38,9 @@ from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.births import Surroundings, base_environment
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers.desk import Call, OwnProcess, Refusal, Reply
-from amonsup.supervisor.household import LOGGER, LoggerLink, logger_spec
+from amonsup.supervisor.household import LOGGER, logger_spec
 from amonsup.supervisor.lives import Lives
+from amonsup.supervisor.logger_link import LoggerLink, told
 from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import AT_REST, LIVE, Phase
@@ -72,7 +73,6 @@ class Supervisor:
         self._is_pumping = False
         self._carry_out_by_kind = self._effect_table()
         self._timers: dict[str, Timer] = {}
-        self._troubles: dict[str, str] = {}
         self._applies: deque[Callable[[], None]] = deque()
         self._retry: Timer | None = None
         self._is_up = False
@@ -90,7 +90,8 @@ class Supervisor:
         fleets = (self.fleet, self.household)
         self.record = Record(self.loop, self._journal_path, head, fleets, self._applied.serial)
         self.lives = self._make_lives()
-        self.logger = LoggerLink(self.loop, self.store, self.outputs, self._logger_trouble)
+        self.outputs.instance = self.instance
+        self.logger = LoggerLink(self.loop, self.store, self.outputs, self._log_settings, self.tidings.say)
         self.lives.extras[LOGGER] = self.logger.make
         self.requests = Requests(self, self.instance)
         self.tidings.followers = self.requests.happened
@@ -446,12 +447,10 @@ class Supervisor:
         elif isinstance(reply, Operation):
             self.carry_out(reply)
 
-    def _logger_trouble(self, service: str, text: str) -> None:
-        if text:
-            self._troubles[service] = text
-            self.tidings.say("log-trouble", f"{service}: {text}; its output waits")
-        elif self._troubles.pop(service, None) is not None:
-            self.tidings.say("log-recovered", f"{service}: written again")
+    def _log_settings(self, name: str) -> dict[str, Any]:
+        """How the output of a service is kept; of one that is no longer configured: as by default."""
+        spec = self.fleet.specs.get(name)
+        return told(spec.logging if spec is not None else Logging())
 
     # -- the desk --
 
@@ -471,8 +470,7 @@ class Supervisor:
             found.append("amonsupd is shutting down")
         found += [error for error in (self.record.error, self.tidings.error, self.stopped.error) if error]
         found += self.lives.limits.warnings()
-        found += [f"log of {name}: {text}" for name, text in self._troubles.items()]
-        return tuple(found)
+        return (*found, *self.logger.warnings())
 
     def own_processes(self) -> dict[str, OwnProcess]:
         scope = {
@@ -498,6 +496,9 @@ class Supervisor:
 
     def happenings(self) -> Iterable[Happening]:
         return self.tidings.happenings()
+
+    def command_logs(self, verb: str, name: str, then: Callable[[str], None]) -> None:
+        self.logger.command(verb, name, then)
 
     def follow(self, call: Call, services: tuple[str, ...]) -> None:
         self.requests.follow(call, services)
@@ -567,6 +568,8 @@ class Supervisor:
         self.fleet.respecify(loaded.fleet.services)
         self.lives.respecified(before, self.fleet.specs)
         self._queue.extend(ev.Respecified(name=name) for name in renewed)
+        for name in renewed:
+            self.logger.changed(name)
         self.carry_out(operation)
 
     # -- ends of ours --

@@ -22,7 +22,7 @@ from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters import accounts, procfs, readiness, spawn
 from amonsup.supervisor.adapters.accounts import Account
 from amonsup.supervisor.adapters.limits import Limits, limits_of
-from amonsup.supervisor.adapters.outputs import Outputs
+from amonsup.supervisor.adapters.outputs import STDERR, Outputs
 from amonsup.supervisor.adapters.scopes import Holding, Scopes
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.sweep import Sweep
@@ -408,12 +408,16 @@ class Lives:
             is_captured=spec.logging.capture,
         )
 
-    def _output(self, spec: ServiceSpec, generation: int, account: Account) -> int:
+    def _output(self, spec: ServiceSpec, generation: int, account: Account) -> tuple[int, int]:
+        """Where stdout and stderr go."""
         if spec.name in self.extras:
-            return 2  # our own processes complain where we do
+            return 2, 2  # our own processes complain where we do
         if not spec.logging.capture:
-            return self._births.null
-        return self._outputs.make(spec.name, generation, account)
+            return self._births.null, self._births.null
+        output = self._outputs.make(spec.name, generation, account)
+        if spec.logging.stderr == "merge":
+            return output, output
+        return output, self._outputs.make(spec.name, generation, account, STDERR)
 
     def _notify_path(self, spec: ServiceSpec, account: Account) -> str:
         """The service's socket, made if need be."""

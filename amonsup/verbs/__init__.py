@@ -18,6 +18,8 @@ NAMES = (
     "tree",
     "blocking",
     "events",
+    "rotate",
+    "reopen",
     "schema",
     "completion",
     "shutdown",

@@ -10,6 +10,8 @@ _DONE = {
     "stop": "stopped",
     "restart": "restarted",
     "signal": "signalled",
+    "rotate": "rotated",
+    "reopen": "reopened",
     "shutdown": "stopped",
 }
 

@@ -1,9 +1,10 @@
 """Where services write: one FIFO a life, held so that no death of ours, with the service's, loses a byte.
 
 The child gets the FIFO opened for reading and writing: it holds a read end itself, so it never sees SIGPIPE, and what
-it wrote stays. We and the guardian hold the same description (store name `fifo:SERVICE:GENERATION`); the logger gets
-an own, non-blocking one. A life's FIFO is let go only when its life is swept and the logger has said that it is
-drained; until then lives of one service are read in order, so each byte belongs to exactly one life.
+it wrote stays. We and the guardian hold the same description (store name `fifo:SERVICE:GENERATION`; with stderr kept
+separately a second one, `…:err`); the logger gets an own, non-blocking one. A life's FIFO is let go only when its life
+is swept and the logger has said that it is drained; until then lives of one service are read in order, so each byte
+belongs to exactly one life.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from amonsup.supervisor.adapters.accounts import Account
 from amonsup.supervisor.adapters.store import Store
 
 PREFIX = "fifo:"
+MERGED, STDERR = "", "err"
+KINDS = (MERGED, STDERR)
+"""What a FIFO takes: stdout, and stderr unless that has its own."""
 
 Send = Callable[[Message, tuple[int, ...]], None]
 
@@ -31,10 +35,12 @@ class Outputs:
         self._over: set[tuple[str, int]] = set()
         self._send: Send | None = None
         self.when_drained: Callable[[], None] | None = None  # called once, when no ended life is left to drain
+        self.settings_of: Callable[[str], Message] = lambda _name: {}
+        self.instance = "0"  # of the daemon: generations count from 1 again with each
 
-    def make(self, name: str, generation: int, account: Account) -> int:
-        """The FIFO of a life to come; the returned descriptor stays ours. Raises OSError."""
-        path = self._path(name, generation)
+    def make(self, name: str, generation: int, account: Account, kind: str = MERGED) -> int:
+        """A FIFO of a life to come; the returned descriptor stays ours. Raises OSError."""
+        path = self._path(name, generation, kind)
         self._begun.discard((name, generation))
         self._over.discard((name, generation))
         with contextlib.suppress(FileNotFoundError):
@@ -47,15 +53,13 @@ class Outputs:
         except OSError:
             os.unlink(path)
             raise
-        self._store.keep(_key(name, generation), fd)
+        self._store.keep(_key(name, generation, kind), fd)
         return fd
 
     def begun(self, name: str, generation: int) -> None:
         """The life writes: the logger may read."""
         self._begun.add((name, generation))
-        fd = self._store.descriptors.get(_key(name, generation))
-        if fd is not None:
-            self._announce(name, generation, fd)
+        self._announce(name, generation)
 
     def over(self, name: str, generation: int) -> None:
         """The life is swept: nobody writes any more. The logger drains it to the end.
@@ -63,30 +67,32 @@ class Outputs:
         One that was made and never used is just let go.
         """
         if (name, generation) not in self._begun:
-            self.drained(name, generation)
-        elif _key(name, generation) in self._store.descriptors and (name, generation) not in self._over:
+            for kind in KINDS:
+                self.drained(name, generation, kind)
+        elif self._kinds(name, generation) and (name, generation) not in self._over:
             self._over.add((name, generation))
-            if self._send is not None:
-                self._send({"do": "over", "service": name, "generation": generation}, ())
+            self._announce_over(name, generation)
 
-    def drained(self, name: str, generation: int) -> None:
-        """The logger has everything."""
-        self._over.discard((name, generation))
-        self._begun.discard((name, generation))
-        self._store.drop(_key(name, generation))
+    def drained(self, name: str, generation: int, kind: str = MERGED) -> None:
+        """The logger has everything of one FIFO."""
+        self._store.drop(_key(name, generation, kind))
         with contextlib.suppress(OSError):
-            os.unlink(self._path(name, generation))
+            os.unlink(self._path(name, generation, kind))
+        if not self._kinds(name, generation):
+            self._over.discard((name, generation))
+            self._begun.discard((name, generation))
         if self.when_drained is not None and self.is_drained:
             call, self.when_drained = self.when_drained, None
             call()
 
     def recover(self, is_live: Callable[[str, int], bool]) -> None:
         """After a restart of ours: adopt the store's FIFOs, and those that only their path still names."""
-        for name, generation in self._on_disk():
-            if _key(name, generation) not in self._store.descriptors:
+        for name, generation, kind in self._on_disk():
+            if _key(name, generation, kind) not in self._store.descriptors:
                 with contextlib.suppress(OSError):
-                    fd = os.open(self._path(name, generation), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-                    self._store.keep(_key(name, generation), fd)
+                    path = self._path(name, generation, kind)
+                    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+                    self._store.keep(_key(name, generation, kind), fd)
         self._begun = set(self.lives())
         self._over = {life for life in self.lives() if not is_live(*life)}
 
@@ -97,26 +103,28 @@ class Outputs:
         """
         for name, generation in self.lives():
             if is_to_come(name, generation):
-                self.drained(name, generation)
+                for kind in KINDS:
+                    self.drained(name, generation, kind)
 
     def connect(self, send: Send) -> None:
         """A logger is there: tell it everything, oldest life first. Replaces an earlier logger."""
         self._send = send
         for name, generation in sorted(self._begun.intersection(self.lives())):
-            self._announce(name, generation, self._store.descriptors[_key(name, generation)])
+            self._announce(name, generation)
             if (name, generation) in self._over:
-                send({"do": "over", "service": name, "generation": generation}, ())
+                self._announce_over(name, generation)
 
     def disconnect(self) -> None:
         self._send = None
 
     def lives(self) -> list[tuple[str, int]]:
-        found = []
+        """Each once, whatever it has of FIFOs."""
+        found: dict[tuple[str, int], None] = {}
         for key in self._store.descriptors:
             if key.startswith(PREFIX):
-                _, name, generation = key.split(":")
-                found.append((name, int(generation)))
-        return found
+                _, name, generation, *_ = key.split(":")
+                found[name, int(generation)] = None
+        return list(found)
 
     @property
     def is_drained(self) -> bool:
@@ -126,24 +134,45 @@ class Outputs:
         """Services with lives that are over and not drained, each once."""
         return sorted({name for name, _ in self._over})
 
-    def _announce(self, name: str, generation: int, fd: int) -> None:
+    def _kinds(self, name: str, generation: int) -> list[str]:
+        return [kind for kind in KINDS if _key(name, generation, kind) in self._store.descriptors]
+
+    def _announce(self, name: str, generation: int) -> None:
         if self._send is None:
             return
-        reader = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            self._send({"do": "capture", "service": name, "generation": generation}, (reader,))
-        finally:
-            os.close(reader)
+        for kind in self._kinds(name, generation):
+            message = _about("capture", name, generation, kind)
+            message.update(instance=self.instance, settings=self.settings_of(name))
+            fd = self._store.descriptors[_key(name, generation, kind)]
+            reader = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                self._send(message, (reader,))
+            finally:
+                os.close(reader)
 
-    def _on_disk(self) -> Iterator[tuple[str, int]]:
+    def _announce_over(self, name: str, generation: int) -> None:
+        if self._send is None:
+            return
+        for kind in self._kinds(name, generation):
+            self._send(_about("over", name, generation, kind), ())
+
+    def _on_disk(self) -> Iterator[tuple[str, int, str]]:
         for entry in os.listdir(self._directory):
-            name, _, generation = entry.rpartition(".")
-            if name and generation.isdigit():
-                yield name, int(generation)
+            name, _, tail = entry.partition(".")
+            generation, _, kind = tail.partition(".")
+            if name and generation.isdigit() and kind in KINDS:
+                yield name, int(generation), kind
 
-    def _path(self, name: str, generation: int) -> str:
-        return os.path.join(self._directory, f"{name}.{generation}")
+    def _path(self, name: str, generation: int, kind: str) -> str:
+        return os.path.join(self._directory, f"{name}.{generation}" + (f".{kind}" if kind else ""))
 
 
-def _key(name: str, generation: int) -> str:
-    return f"{PREFIX}{name}:{generation}"
+def _key(name: str, generation: int, kind: str) -> str:
+    return f"{PREFIX}{name}:{generation}" + (f":{kind}" if kind else "")
+
+
+def _about(what: str, name: str, generation: int, kind: str) -> Message:
+    message: Message = {"do": what, "service": name, "generation": generation}
+    if kind == STDERR:
+        message["is_stderr"] = True
+    return message

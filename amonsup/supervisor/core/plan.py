@@ -34,7 +34,7 @@ BORN_WITH = (
     "cap_drop",
     "cap_add",
 )
-"""Fields whose change needs a new life. `logging.capture` counts too."""
+"""Fields whose change needs a new life. `logging.capture` and `logging.stderr` count too."""
 
 
 SPELLED = {
@@ -57,7 +57,10 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 def digest(spec: ServiceSpec) -> str:
     """A short digest of what a life of this spec is born with."""
     born_with = [getattr(spec, key) for key in BORN_WITH]
-    return f"{zlib.crc32(msgspec.json.encode([born_with, spec.logging.capture])):08x}"
+    output: object = spec.logging.capture
+    if spec.logging.capture and spec.logging.stderr != "merge":
+        output = spec.logging.stderr
+    return f"{zlib.crc32(msgspec.json.encode([born_with, output])):08x}"
 
 
 def differing(old: ServiceSpec, new: ServiceSpec) -> tuple[str, ...]:

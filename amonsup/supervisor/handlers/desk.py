@@ -78,6 +78,9 @@ class Desk(Protocol):
 
     def happenings(self) -> Iterable[Happening]: ...
 
+    def command_logs(self, verb: str, name: str, then: Callable[[str], None]) -> None:
+        """rotate or reopen the logs of a service; `then` gets an empty text, or why that failed."""
+
     def follow(self, call: Call, services: tuple[str, ...]) -> None: ...
 
     def reply(self, call: Call, reply: Reply) -> None: ...

@@ -32,13 +32,6 @@ VALUES = {
     "sockets": ("{http: '127.0.0.1:80'}", "{http: 80}", "'80' is not an address"),
     "update": ("{command: ls}", "{comand: ls}", "did you mean 'command'?"),
     "remote": ("viewer", "boss", "'boss' is unknown"),
-    "logging.max_size": ("50MiB", "5", "'5' is too small"),
-    "logging.max_files": ("3", "0", "'0' is out of range"),
-    "logging.max_total": ("1GiB", "x", "'x' is not a size"),
-    "logging.rotate": ("daily", "dayly", "did you mean 'daily'?"),
-    "logging.compress": ("no", "2", "'2' is neither true nor false"),
-    "logging.stderr": ("separate", "x", "'x' is unknown"),
-    "logging.timestamps": ("yes", "2", "'2' is neither true nor false"),
     "logging.files": ("[/var/log/x]", "{a: b}", "expected a list, found a mapping"),
     "logging.watch": ("[java-oom, {match: x, every: 10m}]", "[{then: alert}]", "'match' is missing"),
 }  # fmt: skip

@@ -80,8 +80,8 @@ def test_every_field_is_decided() -> None:
 
 def test_what_is_not_decided_yet_is_refused_by_the_configuration() -> None:
     assert set(NOT_YET.values()) <= set(not_yet.SERVICE)
-    logging = {f.removesuffix("_bytes") for f in Logging.__struct_fields__} - {"capture"}
-    assert {f"logging.{field}" for field in logging} <= set(not_yet.SERVICE)
+    undecided = {key for key in not_yet.SERVICE if key.startswith("logging.")}
+    assert undecided <= {f"logging.{f.removesuffix('_bytes')}" for f in Logging.__struct_fields__}
 
 
 OTHER: dict[str, Any] = {
@@ -151,17 +151,19 @@ def test_what_is_asked_when_it_is_needed_does_not(field: str) -> None:
     assert book.fleet.specs["s"] == new
 
 
-def test_capture_is_what_a_life_is_born_with_and_the_rest_of_logging_is_not() -> None:
+def test_capture_and_stderr_are_what_a_life_is_born_with_and_the_rest_of_logging_is_not() -> None:
     capture = service("s", logging=Logging(capture=False))
     assert plan_of(service("s"), capture, Phase.RUNNING)[0] == Change("s", "restart", "changed: logging")
+    separate = service("s", logging=Logging(stderr="separate"))
+    assert plan_of(service("s"), separate, Phase.RUNNING)[0].action == "restart"
     rest = Logging(
         max_size_bytes=1,
         max_files=1,
         max_total_bytes=1,
         rotate="daily",
         compress=False,
-        stderr="separate",
         timestamps=True,
+        on_full="drop",
         files=("/x",),
         watch=(WatchRule(match="x"),),
     )

@@ -1,0 +1,382 @@
+"""One log and the lives that write to it, the first of which is being read.
+
+Lives of one log are taken one after the other: the next one's FIFO is read only once the one before is over and empty,
+so each byte belongs to one life, and where a life begins in the log is marked before its first byte is moved.
+
+Fairness: a step moves at most a FIFO's content, and each stream has one step a turn of the loop. After a step that did
+not find the FIFO nearly full there is a short pause, because a service that writes line by line would otherwise wake us
+for each line. Only of a service that floods is the FIFO enlarged, and shrunk when the flood is over: what one user may
+have in large pipes is limited (pipe(7)).
+
+Trouble (a full disk, a directory that is gone): after any error the sink is given up and made anew a second later, if
+there is something to write. Until then what was written waits in its FIFO (`on_full: wait`), or is thrown away and
+counted (`drop`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+
+from amonsup.logbook import names
+from amonsup.logs.settings import Settings
+from amonsup.logs.sink import CHUNK, Sink
+from amonsup.logs.spool import Spool
+from amonsup.loop.loop import READ, Loop, Timer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Owner(Protocol):
+        """What a stream needs of the logger."""
+
+        loop: Loop
+        log_dir: str
+        null: int
+
+        def wall(self) -> float: ...
+        def listing(self, log: str) -> list[str] | None: ...
+        def drained(self, stream: Stream, generation: int) -> None: ...
+        def troubled(self, stream: Stream, text: str, dropped: int) -> None: ...
+        def rotated(self, stream: Stream) -> None: ...
+        def ended(self, stream: Stream) -> None: ...
+
+
+PAUSE_S = 0.003
+RETRY_S = 1.0
+ROOMY = 1 << 20
+USUAL = 1 << 16
+FIONREAD = 0x541B
+
+
+class Life:
+    """One FIFO. `is_over`: nobody writes any more, what is in it is all there will be."""
+
+    __slots__ = ("fd", "generation", "instance", "is_over", "size")
+
+    def __init__(self, generation: int, instance: int, fd: int) -> None:
+        self.generation = generation
+        self.instance = instance
+        self.fd = fd
+        self.is_over = False
+        self.size = 0  # of the FIFO; 0: not asked yet
+
+
+class Trouble:
+    """What keeps a log from being written. `retry_at`: monotonic; `dropped`: bytes thrown away so far."""
+
+    __slots__ = ("dropped", "retry_at", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.retry_at = 0.0
+        self.dropped = 0
+
+
+class Stream:
+    """One log. `on_grown(log, start, end)`, if set, is called after [start, end) has been put into the current file,
+    while it still is the current file."""
+
+    __slots__ = ("due", "lives", "log", "on_grown", "owner", "service", "settings", "sink", "spool", "trouble", "wake")
+
+    def __init__(self, owner: Owner, service: str, log: str, settings: Settings) -> None:
+        self.owner = owner
+        self.service = service
+        self.log = log
+        self.settings = settings
+        self.lives: list[Life] = []
+        self.sink: Sink | None = None
+        self.spool: Spool | None = None
+        self.trouble: Trouble | None = None
+        self.due: Timer | None = None
+        self.wake: Timer | None = None  # while paused
+        self.on_grown: Callable[[str, int, int], None] | None = None
+
+    # -- told by the supervisor --
+
+    def capture(self, life: Life) -> None:
+        if any(each.generation == life.generation for each in self.lives):
+            os.close(life.fd)
+            if self.trouble is not None:  # a new supervisor does not know of it
+                self.owner.troubled(self, self.trouble.text, self.trouble.dropped)
+            return
+        self.lives.append(life)
+        if len(self.lives) == 1:
+            self._listen()
+
+    def over(self, generation: int) -> None:
+        for life in self.lives:
+            if life.generation == generation:
+                life.is_over = True
+        if self.lives and self.lives[0].is_over:
+            self._step()
+
+    def set(self, settings: Settings) -> None:
+        if settings is self.settings:
+            return
+        self.settings = settings
+        if self.sink is not None:
+            self.sink.set(settings)
+            self._arm()
+
+    def rotate(self) -> None:
+        """On demand. Raises OSError; nothing to rotate is fine."""
+        try:
+            sink = self._opened()
+            sink.check()
+            self._rotate(sink, is_forced=False)
+        except OSError:
+            self._give_up()
+            raise
+
+    def reopen(self) -> None:
+        """Somebody has moved the file: the next byte goes to whatever has the name then."""
+        self._give_up()
+
+    def close(self) -> None:
+        self._give_up()
+        if self.due is not None:
+            self.due.cancel()
+            self.due = None
+
+    # -- moving --
+
+    def _listen(self) -> None:
+        self._awake()
+        self.owner.loop.watch(self.lives[0].fd, self._ready, READ)
+
+    def _ready(self, _mask: int) -> None:
+        self._step()
+
+    def _pause(self, seconds: float) -> None:
+        self._awake()
+        loop = self.owner.loop
+        loop.unwatch(self.lives[0].fd)
+        self.wake = loop.call_at(loop.now() + seconds, self._resume)
+
+    def _awake(self) -> None:
+        if self.wake is not None:
+            self.wake.cancel()
+            self.wake = None
+
+    def _resume(self) -> None:
+        self.wake = None
+        self._again()
+
+    def _again(self) -> None:
+        if self.lives and self.wake is None:
+            self._step()
+
+    def _step(self) -> None:
+        """One bounded step; then pause, listen, or go on to the next life."""
+        life = self.lives[0]
+        trouble = self.trouble
+        if trouble is not None and self.settings.drops and self.owner.loop.now() < trouble.retry_at:
+            self._after(life, self._drop(life, trouble), is_all=True)
+            return
+        try:
+            moved, is_all = self._move(life)
+        except BlockingIOError:
+            moved, is_all = 0, True
+        except OSError as error:
+            self._fail(life, error)
+            return
+        if trouble is not None and (moved or not is_all):
+            self._recovered(trouble)
+        self._after(life, moved, is_all)
+
+    def _after(self, life: Life, moved: int, is_all: bool) -> None:
+        """`is_all`: nothing of what was read still waits to be written."""
+        if not moved and is_all:
+            if life.is_over:
+                self._finish()
+                return
+            if life.size > USUAL:
+                life.size = _resized(life.fd, USUAL)
+            self._listen()
+        elif life.is_over or not is_all:
+            self.owner.loop.call_soon(self._again)
+        elif moved >= self._size(life) * 3 // 4:
+            if life.size < ROOMY:
+                life.size = _resized(life.fd, ROOMY)
+            self._listen()
+        else:
+            self._pause(PAUSE_S)
+
+    def _size(self, life: Life) -> int:
+        if not life.size:
+            life.size = fcntl.fcntl(life.fd, fcntl.F_GETPIPE_SZ)
+        return min(life.size, CHUNK)
+
+    def _move(self, life: Life) -> tuple[int, bool]:
+        """(bytes moved, whether all of them are in the log). Raises OSError."""
+        if life.is_over and self.spool is None and not self._is_worth_opening(life):
+            return 0, True
+        sink = self._opened()
+        sink.check()
+        self._rotate_if_due(sink)
+        if self.spool is None or self.spool.is_empty:
+            sink.begin_life(life.generation, life.instance)
+        if self.spool is not None:
+            return self._move_through_spool(life, self.spool, sink)
+        if sink.is_full:
+            self._rotate(sink, is_forced=True)
+        start = sink.end
+        moved = sink.splice(life.fd)
+        self._grown(sink, start)
+        return moved, not sink.is_full
+
+    def _move_through_spool(self, life: Life, spool: Spool, sink: Sink) -> tuple[int, bool]:
+        moved = 0
+        if spool.is_empty:
+            if not self.settings.timestamps:
+                spool.remove()
+                self.spool = None
+                return 0, False
+            moved = spool.fill(life.fd)
+        start = sink.end
+        if spool.pour(sink) == 0:
+            self._rotate(sink, is_forced=True)
+        self._grown(sink, start)
+        return moved, spool.is_empty
+
+    def _is_worth_opening(self, life: Life) -> bool:
+        """A life that ended: is there something in its FIFO, or a log in which to mark where it was?"""
+        waiting = bytearray(4)
+        fcntl.ioctl(life.fd, FIONREAD, waiting)
+        if any(waiting) or self.sink is not None:
+            return True
+        return os.path.exists(names.index_path(self.owner.log_dir, self.log))
+
+    def _opened(self) -> Sink:
+        owner = self.owner
+        is_new = self.sink is None
+        if self.sink is None:
+            entries = owner.listing(self.log) if self.trouble is None else None
+            self.sink = Sink(owner.log_dir, self.log, self.settings, entries)
+            self._arm()
+        if self.spool is None and (self.settings.timestamps or (is_new and self._has_spool())):
+            self.spool = Spool(owner.log_dir, self.sink)
+        return self.sink
+
+    def _has_spool(self) -> bool:
+        """Lines were stamped once, and perhaps some still are to be."""
+        return os.path.exists(names.spool_path(self.owner.log_dir, self.log))
+
+    def _grown(self, sink: Sink, start: int) -> None:
+        end = sink.end
+        if end > start:
+            sink.mark_time(start, self.owner.loop.now())
+            if sink.due:
+                self._arm()
+            if self.on_grown is not None:
+                self.on_grown(self.log, start, end)
+
+    # -- rotating --
+
+    def _rotate(self, sink: Sink, *, is_forced: bool) -> bool:
+        if not sink.rotate(is_forced=is_forced):
+            return False
+        self._arm()
+        self.owner.rotated(self)
+        return True
+
+    def _rotate_if_due(self, sink: Sink) -> None:
+        if sink.due and self.owner.wall() >= sink.due and not self._rotate(sink, is_forced=False):
+            sink.postpone()
+
+    def _arm(self) -> None:
+        """A timer for the rotation by time, if the file has something in it."""
+        due = self.sink.due if self.sink is not None else 0.0
+        if self.due is not None:
+            if due and self.due.callback is not None:
+                return  # it looks again when it fires
+            self.due.cancel()
+            self.due = None
+        if due:
+            loop = self.owner.loop
+            self.due = loop.call_at(loop.now() + max(0.0, due - self.owner.wall()) + 0.001, self._boundary)
+
+    def _boundary(self) -> None:
+        self.due = None
+        sink = self.sink
+        if sink is None:
+            return
+        try:
+            sink.check()
+            self._rotate_if_due(sink)
+        except OSError:
+            self._give_up()  # what is wrong will be said when there is something to write
+        self._arm()
+
+    # -- ends --
+
+    def _finish(self) -> None:
+        """The first life is drained: say so, and take up the next."""
+        life = self.lives.pop(0)
+        self._awake()
+        self.owner.loop.unwatch(life.fd)
+        os.close(life.fd)
+        self.owner.drained(self, life.generation)
+        if self.lives:
+            self.owner.loop.call_soon(self._again)
+        else:
+            if self.trouble is not None:
+                self.owner.troubled(self, "", self.trouble.dropped)
+            self.close()
+            self.owner.ended(self)
+
+    def _give_up(self) -> None:
+        if self.sink is not None:
+            self.sink.close()
+            self.sink = None
+        if self.spool is not None:
+            self.spool.close()
+            self.spool = None
+
+    # -- trouble --
+
+    def _fail(self, life: Life, error: OSError) -> None:
+        self._give_up()
+        text = f"{self.log}: {error.strerror}"
+        trouble = self.trouble
+        if trouble is None or trouble.text != text:
+            dropped = trouble.dropped if trouble is not None else 0
+            trouble = self.trouble = Trouble(text)
+            trouble.dropped = dropped
+            self.owner.troubled(self, text, dropped)
+        elif trouble.dropped:
+            self.owner.troubled(self, text, trouble.dropped)
+        trouble.retry_at = self.owner.loop.now() + RETRY_S
+        if self.settings.drops:
+            self._after(life, self._drop(life, trouble), is_all=True)
+        else:
+            self._pause(RETRY_S)
+
+    def _drop(self, life: Life, trouble: Trouble) -> int:
+        """Throw away what waits."""
+        try:
+            dropped = os.splice(life.fd, self.owner.null, CHUNK, flags=os.SPLICE_F_NONBLOCK)
+        except BlockingIOError:
+            return 0
+        trouble.dropped += dropped
+        return dropped
+
+    def _recovered(self, trouble: Trouble) -> None:
+        self.trouble = None
+        if trouble.dropped and self.sink is not None:
+            try:
+                self.sink.mark_dropped(trouble.dropped)
+            except OSError:
+                self._give_up()
+        self.owner.troubled(self, "", trouble.dropped)
+
+
+def _resized(fd: int, size: int) -> int:
+    """The FIFO's size after the attempt to make it `size`: not everybody may have it larger (pipe(7))."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
+    except OSError:
+        return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
