@@ -35,8 +35,11 @@ from amonsup.supervisor.adapters.limits import Limits
 from amonsup.supervisor.adapters.outputs import Outputs
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.watch import Ended, Watch
+from amonsup.supervisor.adapters.wishes import Autostart, Wish, Wishes
+from amonsup.supervisor.almanac import Almanac, read
 from amonsup.supervisor.births import Surroundings, base_environment
 from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.core.turn import LONG_AGO
 from amonsup.supervisor.handlers.desk import Call, OwnProcess, Refusal, Reply
 from amonsup.supervisor.household import LOGGER, logger_spec
 from amonsup.supervisor.lives import Lives
@@ -82,7 +85,8 @@ class Supervisor:
         self.watch = Watch(self.loop, options["guardian"], self.store.acknowledge, self.store.listen_briefly)
         self.store.greet()
         self.tidings = Tidings(self.site.state_dir)
-        self.stopped = applied_files.Stopped(self.site.state_dir)
+        self.wishes = Wishes(self.site.state_dir)
+        self.almanac = Almanac(self.loop, time.time, self._read_clock, self.post_all)
         self.outputs = Outputs(self.site.run_dir, self.store)
         found = journal.recover(self._journal_path, procfs.boot_id())
         self.instance = found.instance or os.urandom(8).hex()
@@ -169,7 +173,8 @@ class Supervisor:
             if name in self.fleet.states:
                 state = self.fleet.states[name]
                 state.generation = max(state.generation, generation)
-        wanted = [spec.name for spec in self.fleet.specs.values() if self._starts_at_boot(spec)]
+        self._settle_in(self.fleet.specs)
+        wanted = [s.name for s in self.fleet.specs.values() if not s.schedule and self._starts_at_boot(s)]
         self._run(self.fleet, self.fleet.command(self._start_operation(boot, wanted), self.now()))
         self._pump()
 
@@ -185,9 +190,26 @@ class Supervisor:
         )
 
     def _starts_at_boot(self, spec: ServiceSpec) -> bool:
-        if not spec.autostart:
+        if not self.is_enabled(spec):
             return False
-        return spec.restart is not RestartPolicy.UNLESS_STOPPED or spec.name not in self.stopped.names
+        return spec.restart is not RestartPolicy.UNLESS_STOPPED or not self.wishes.of(spec.name).is_stopped
+
+    def _settle_in(self, names: Iterable[str]) -> None:
+        """States that are new: what outlived the last boot becomes part of them."""
+        for name in names:
+            state, spec, wish = self.fleet.states[name], self.fleet.specs[name], self.wishes.of(name)
+            state.hold = wish.hold
+            if spec.schedule:
+                state.calendar, state.dealt = wish.calendar, wish.dealt
+                state.is_paused = not self._starts_at_boot(spec)
+            self._read_clock_for(state)
+
+    def _read_clock(self, name: str, wall: float) -> ev.ClockRead:
+        return read(self.fleet.specs[name], self.fleet.states[name], wall)
+
+    def _read_clock_for(self, state: ServiceState) -> None:
+        if state.hold is not None or state.calendar or self.fleet.specs[state.name].schedule:
+            self.almanac.set(state.name, LONG_AGO)
 
     # -- taking over --
 
@@ -228,6 +250,8 @@ class Supervisor:
         watchdog_s = fleet.specs[state.name].watchdog_s
         if state.phase is Phase.RUNNING and watchdog_s > 0:
             state.timer_at = self.now() + watchdog_s  # while nobody listened, nobody could be heard
+        if fleet is self.fleet:
+            self._read_clock_for(state)
         if state.timer_at:
             self._set_timer(fx.SetTimer(name=state.name, token=state.timer_token, at=state.timer_at))
         if state.phase in LIVE or state.phase is Phase.QUARANTINED:
@@ -302,6 +326,11 @@ class Supervisor:
         if not self._is_pumping:
             self._pump()
 
+    def post_all(self, events: Iterable[ev.AnyEvent]) -> None:
+        """The same for several, settled together."""
+        self._queue.extend(events)
+        self._pump()
+
     def _pump(self) -> None:
         if self._is_pumping:
             return
@@ -351,10 +380,11 @@ class Supervisor:
 
     def _remember(self, fleet: Fleet, effect: fx.Remember) -> None:
         if fleet is self.fleet:
-            self.stopped.remember(effect.name, is_stopped=effect.is_stopped)
+            self.wishes.stop(effect.name, is_stopped=effect.is_stopped)
 
     def _forget(self, _fleet: Fleet, effect: fx.Forget) -> None:
         self._clear_timer(effect.name)
+        self.almanac.set(effect.name, 0.0)
         self.lives.forget(effect.name)
         self.record.forget(effect.name)
 
@@ -368,6 +398,9 @@ class Supervisor:
             fx.ClearTimer: lambda _fleet, effect: self._clear_timer(effect.name),
             fx.Note: lambda _fleet, effect: self.tidings.note(effect),
             fx.Remember: self._remember,
+            fx.RememberHold: lambda _fleet, effect: self.wishes.hold(effect.name, effect.hold),
+            fx.RememberCalendar: lambda _fleet, effect: self.wishes.deal(effect.name, effect.calendar, effect.dealt),
+            fx.SetAlarm: lambda _fleet, effect: self.almanac.set(effect.name, effect.at),
             fx.Forget: self._forget,
             fx.Finished: lambda _fleet, effect: self._finish(effect.operation),
             fx.Quarantine: self._quarantine,
@@ -402,24 +435,24 @@ class Supervisor:
 
     def _settle_accounts(self) -> None:
         """After a turn: what was noted goes to the journal of events and to whoever listens."""
-        self._save_stopped()
+        self._save_wishes()
         self.tidings.flush(lambda note: not (note.name in self.household.specs and self._is_routine(note.kind)))
 
-    def _save_stopped(self) -> None:
-        self.stopped.save()
-        if self.stopped.error and self._retry is None:
+    def _save_wishes(self) -> None:
+        self.wishes.save()
+        if self.wishes.error and self._retry is None:
             self._retry = self.loop.call_at(self.now() + DISK_RETRY_S, self._retry_disk)
 
     def _retry_disk(self) -> None:
         self._retry = None
-        self._save_stopped()
+        self._save_wishes()
 
     def _is_routine(self, kind: str) -> bool:
         """What of our own processes nobody needs to read."""
         return kind in ("started", "running") or self.household.is_shutting_down
 
-    def _note(self, name: str, kind: str, text: str) -> None:
-        self.tidings.note(fx.Note(name=name, kind=kind, text=text))
+    def _note(self, name: str, kind: str, text: str, by: str = "") -> None:
+        self.tidings.note(fx.Note(name=name, kind=kind, text=text, by=by))
 
     # -- what the kernel and the guardian tell --
 
@@ -457,6 +490,21 @@ class Supervisor:
     def wall(self, at: float) -> str:
         return rfc3339(time.time() - (self.now() - at))
 
+    def clock(self) -> float:
+        return time.time()
+
+    def wish(self, name: str) -> Wish:
+        return self.wishes.of(name)
+
+    def enable(self, name: str, autostart: Autostart) -> None:
+        self.wishes.enable(name, autostart)
+        self._note(name, "enabled" if autostart.is_enabled else "disabled", "", autostart.by)
+        self._settle_accounts()
+
+    def is_enabled(self, spec: ServiceSpec) -> bool:
+        wish = self.wishes.of(spec.name).autostart
+        return spec.autostart if wish is None else wish.is_enabled
+
     def applied(self) -> Loaded:
         return self._applied.loaded
 
@@ -468,7 +516,7 @@ class Supervisor:
             found.append("the supervisor died repeatedly: it adopts and watches only, for half a minute")
         if self.fleet.is_shutting_down:
             found.append("amonsupd is shutting down")
-        found += [error for error in (self.record.error, self.tidings.error, self.stopped.error) if error]
+        found += [error for error in (self.record.error, self.tidings.error, self.wishes.error) if error]
         found += self.lives.limits.warnings()
         return (*found, *self.logger.warnings())
 
@@ -564,9 +612,11 @@ class Supervisor:
         self.requests.accept(self.requests.take_open(call.id), operation)
         self._applied = record
         self.record.serial = record.serial
-        before = self.fleet.specs
+        known, before = set(self.fleet.states), self.fleet.specs
         self.fleet.respecify(loaded.fleet.services)
         self.lives.respecified(before, self.fleet.specs)
+        self._settle_in(name for name in self.fleet.specs if name not in known)
+        self.wishes.keep_only(self.fleet.specs)
         self._queue.extend(ev.Respecified(name=name) for name in renewed)
         for name in renewed:
             self.logger.changed(name)

@@ -12,6 +12,11 @@ _DONE = {
     "signal": "signalled",
     "rotate": "rotated",
     "reopen": "reopened",
+    "enable": "enabled",
+    "disable": "disabled",
+    "reset": "reset",
+    "hold": "held",
+    "release": "released",
     "shutdown": "stopped",
 }
 

@@ -27,6 +27,7 @@ class ExitRow(msgspec.Struct, frozen=True):
     oom: bool = False
     by: str = ""
     strays: tuple[str, ...] = ()
+    began: str | None = None
 
 
 class StatusRow(msgspec.Struct, frozen=True):
@@ -57,6 +58,13 @@ class StatusRow(msgspec.Struct, frozen=True):
     io_read_bytes: int | None = None
     io_write_bytes: int | None = None
     open_files: int | None = None
+    enabled: bool | None = None
+    held_by: str = ""
+    held_until: str | None = None
+    held_why: str = ""
+    next_run: str | None = None
+    skipped: int = 0
+    missed: int = 0
 
 
 class StatusResult(msgspec.Struct, frozen=True):
@@ -81,6 +89,7 @@ class ShowResult(msgspec.Struct, frozen=True):
     queue: tuple[str, ...]
     scope: str
     facts: dict[str, str]
+    at_boot: str = ""
 
 
 class TargetOutcome(msgspec.Struct, frozen=True):

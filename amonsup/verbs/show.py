@@ -19,7 +19,7 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def _exit(row: ExitRow) -> str:
     parts = [f"{row.at}  life {row.generation}: {row.reason}"]
     if row.uptime_s:
-        parts.append(f"after {duration(row.uptime_s)}")
+        parts.append(f"after {duration(row.uptime_s)}" + (f" (began {row.began})" if row.began else ""))
     if row.max_rss_bytes:
         parts.append(f"cpu {row.cpu_s:.2f}s, at most {size(row.max_rss_bytes)}")
     if row.by:
@@ -65,6 +65,12 @@ def page(result: ShowResult) -> Page:
     field("restarts", str(row.restarts))
     if row.retry_s is not None:
         field("next start", f"in {duration(row.retry_s)}")
+    if row.held_until:
+        field("held", f"by {row.held_by} until {row.held_until}" + (f": {row.held_why}" if row.held_why else ""))
+    field("next run", row.next_run or "")
+    if row.skipped or row.missed:
+        field("runs", f"{row.skipped} skipped, {row.missed} missed")
+    field("at boot", result.at_boot)
     field("waits for", ", ".join(row.waiting_for))
     field("blocked by", ", ".join(result.blocked_by))
     field("queued", ", ".join(result.queue))

@@ -14,6 +14,7 @@ from amonsup.verbs.verb import Kind, Verb, describe
 
 class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: Annotated[tuple[str, ...], describe("names, @TAG, or all", metavar="SERVICE...", required="yes")]
+    force: Annotated[bool, describe("although somebody holds it")] = False
 
 
 VERB = Verb(

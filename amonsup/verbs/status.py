@@ -23,11 +23,16 @@ def _cpu(percent: float | None) -> str:
 
 
 def _what(row: StatusRow) -> Cell:
+    if row.held_until:
+        why = f": {row.held_why}" if row.held_why else ""
+        return Cell(f"held by {row.held_by} until {row.held_until[:19]}Z{why}", Tone.BUSY)
     if row.state == "running":
         return Cell(row.status or row.description, Tone.FAINT)
     text = row.why or (row.exit.reason if row.exit else "")
     if row.retry_s is not None:
         text = f"{text}; next start in {duration(row.retry_s)}"
+    if row.next_run:
+        text = f"{text}; next run {row.next_run[:19]}Z"
     if row.state in ("exited", "stopped"):
         return Cell(text, Tone.FAINT)
     return Cell(text or row.status)

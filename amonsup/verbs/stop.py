@@ -15,6 +15,7 @@ from amonsup.verbs.verb import Kind, Verb, describe
 class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: Annotated[tuple[str, ...], describe("names, @TAG, or all", metavar="SERVICE...", required="yes")]
     kill: Annotated[bool, describe("SIGKILL at once, no stop signal, no grace period")] = False
+    force: Annotated[bool, describe("although somebody holds it")] = False
 
 
 VERB = Verb(

@@ -84,6 +84,7 @@ REFUSALS = {
     "unknown-service": 2,
     "invalid": 2,  # the configuration is
     "forbidden": 4,
+    "held": 4,  # somebody works on it; with force it is done all the same
     "busy": 1,
     "shutting-down": 1,
     "watching-only": 1,

@@ -108,6 +108,7 @@ def test_the_supervisor_and_the_logger_parse_no_yaml_while_they_live() -> None:
     """Of config they load records, fingerprint, watch patterns; parsing is a process of its own (boot.py, config)."""
     allowed = {"amonsup.config.specs", "amonsup.config.fingerprints", "amonsup.config.watch_rules"}
     lazily = {"amonsup.config.helper", "amonsup.config.load", "amonsup.config.capabilities"}
+    lazily |= {"amonsup.config.calendar", "amonsup.config.units"}
     for path in [*modules_below("supervisor"), *modules_below("logs")]:
         if path.name == "entry.py":  # amonsupd's command line: gone once the guardian runs
             continue

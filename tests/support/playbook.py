@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 
 from amonsup.config.specs import Condition, Dependency, ServiceSpec, ServiceType
+from amonsup.supervisor import almanac
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.core.plan import Change, digest, plan
 from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import AT_REST, Phase
-from amonsup.supervisor.model.records import ExitReport, Operation, Outcome, ServiceState, Stray, Task
+from amonsup.supervisor.model.records import ExitReport, Hold, Operation, Outcome, ServiceState, Stray, Task
 
 SIGTERM, SIGKILL = 15, 9
 
@@ -66,12 +67,18 @@ class Answer(msgspec.Struct, frozen=True):
 class Playbook:
     """Feed it commands and facts; read `take()`, `phase(name)` and `outcome(operation)`."""
 
-    def __init__(self, *specs: ServiceSpec, answers_at_once: bool = True, now: float = 1000.0) -> None:
+    def __init__(
+        self, *specs: ServiceSpec, answers_at_once: bool = True, now: float = 1000.0, wall: float = 1_000_000_000.0
+    ) -> None:
         self.fleet = Fleet(specs)
         self.now = now
         self.answers_at_once = answers_at_once
         self.pending: list[Answer] = []
         self.timers: dict[str, tuple[int, float]] = {}
+        self.ahead = wall - now  # of the wall clock before the monotonic one
+        self.alarms: dict[str, float] = {}
+        self.holds: dict[str, Hold | None] = {}
+        self.calendars: dict[str, tuple[str, float]] = {}
         self.lives: dict[str, Life] = {}
         self.script: list[str] = []
         self.notes: list[fx.Note] = []
@@ -119,6 +126,20 @@ class Playbook:
         return None if found is None else _words(found)
 
     # -- people --
+
+    @property
+    def wall(self) -> float:
+        """What the wall clock says."""
+        return self.now + self.ahead
+
+    def hold(self, name: str, for_s: float, by: str = "alice", why: str = "") -> None:
+        self.feed(ev.Held(name=name, hold=Hold(self.wall + for_s, by, why, self.wall)))
+
+    def release(self, name: str, by: str = "bob") -> None:
+        self.feed(ev.Released(name=name, by=by))
+
+    def reset(self, name: str, by: str = "bob") -> None:
+        self.feed(ev.WasReset(name=name, by=by))
 
     def command(self, verb: str, *names: str, by: str = "alice", **fields: bool) -> str:
         """An operation with one task for each of `names`; returns its id."""
@@ -198,12 +219,24 @@ class Playbook:
         """Let time pass; every deadline on the way is met at its moment."""
         until = self.now + seconds
         while True:
-            due = min(((at, name) for name, (_, at) in self.timers.items()), default=None)
+            deadlines = [(at, name, self.fire) for name, (_, at) in self.timers.items()]
+            deadlines += [(at - self.ahead, name, self.read_clock) for name, at in self.alarms.items()]
+            due = min(deadlines, key=lambda each: each[:2], default=None)
             if due is None or due[0] > until:
                 break
             self.now = max(self.now, due[0])
-            self.fire(due[1])
+            due[2](due[1])
         self.now = until
+
+    def set_clock(self, by_s: float) -> None:
+        """The wall clock is set ahead (or back): whoever waits for it looks at it."""
+        self.ahead += by_s
+        for name in list(self.alarms):
+            self.read_clock(name)
+
+    def read_clock(self, name: str) -> None:
+        self.alarms.pop(name, None)
+        self.feed(almanac.read(self.fleet.specs[name], self.state(name), self.wall))
 
     def fire(self, name: str) -> None:
         """The service's deadline is met now, whatever the clock says."""
@@ -285,6 +318,14 @@ class Playbook:
                 self.timers[name] = (token, at)
             case fx.ClearTimer():
                 self.timers.pop(name, None)
+            case fx.SetAlarm(at=at):
+                self.alarms[name] = at
+                if not at:
+                    del self.alarms[name]
+            case fx.RememberHold(hold=hold):
+                self.holds[name] = hold
+            case fx.RememberCalendar(calendar=calendar, dealt=dealt):
+                self.calendars[name] = calendar, dealt
             case fx.Note():
                 self.notes.append(effect)
             case fx.Remember(is_stopped=is_stopped):
@@ -293,6 +334,7 @@ class Playbook:
                 self._say(name, "forget")
                 assert name not in self.lives or self.lives.pop(name).is_clean
                 self.timers.pop(name, None)
+                self.alarms.pop(name, None)
             case fx.Finished(operation=operation):
                 assert all(each in operation.outcomes for each in operation.tasks)
                 said = [_words(outcome) for outcome in operation.outcomes.values()]

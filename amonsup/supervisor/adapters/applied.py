@@ -1,4 +1,4 @@
-"""What survives a boot, in state_dir: the applied configuration, and what people had stopped.
+"""What survives a boot, in state_dir: the applied configuration.
 
 What runs is the last *applied* configuration. It is written as a whole before an apply has its first effect, so that
 whoever comes next (a successor, a boot) carries out the same. A file that cannot be read is set aside, not believed;
@@ -66,36 +66,3 @@ def decode(raw: bytes | None) -> Applied | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return applied if applied.format == FORMAT else None
-
-
-class Stopped:
-    """Names of services that a person had stopped, for `restart: unless-stopped` after a boot."""
-
-    def __init__(self, state_dir: str) -> None:
-        self._path = os.path.join(state_dir, "stopped.json")
-        self._is_dirty = False
-        self.error = ""
-        self.names: set[str] = set()
-        try:
-            raw = files.read(self._path)
-            self.names = set(msgspec.json.decode(raw, type=list[str])) if raw is not None else set()
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            files.set_aside(self._path)
-        except OSError as error:
-            self.error = f"{self._path}: {error.strerror}"
-
-    def remember(self, name: str, *, is_stopped: bool) -> None:
-        if is_stopped != (name in self.names):
-            (self.names.add if is_stopped else self.names.discard)(name)
-            self._is_dirty = True
-
-    def save(self) -> None:
-        """Write if something changed; a failure is kept in `error` and tried again next time."""
-        if not self._is_dirty:
-            return
-        try:
-            files.write_atomically(self._path, msgspec.json.encode(sorted(self.names)), is_durable=False)
-        except OSError as error:
-            self.error = f"{self._path}: {error.strerror}"
-            return
-        self._is_dirty, self.error = False, ""

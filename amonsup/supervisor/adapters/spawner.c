@@ -56,6 +56,7 @@ PyMODINIT_FUNC PyInit__spawner(void)
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -598,6 +599,24 @@ static PyObject *signal_descriptor(PyObject *self, PyObject *arg)
     return PyLong_FromLong(fd);
 }
 
+/* timerfd_create(2): readable when the wall clock is set, or the machine wakes up; it is never due by itself. */
+static PyObject *clock_descriptor(PyObject *self, PyObject *unused)
+{
+    struct itimerspec never = {.it_value = {.tv_sec = (time_t)INT32_MAX * 4}};
+    int fd;
+
+    (void)self;
+    (void)unused;
+    if ((fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    if (timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        close(fd);
+        return NULL;
+    }
+    return PyLong_FromLong(fd);
+}
+
 /* waitid(2) as the kernel has it fills a rusage even with WNOWAIT; glibc's and Python's leave that argument out. */
 static PyObject *look(PyObject *self, PyObject *arg)
 {
@@ -627,6 +646,7 @@ static PyMethodDef methods[] = {
     {"spawn", spawn, METH_VARARGS, "One child; see spawn_python.spawn, which takes and answers the same."},
     {"probe", probe, METH_NOARGS, "Whether this kernel (and its seccomp filter) lets us call clone3."},
     {"signal_descriptor", signal_descriptor, METH_O, "A signalfd(2) for one signal, which the caller has blocked."},
+    {"clock_descriptor", clock_descriptor, METH_NOARGS, "A timerfd(2) that is readable when the wall clock jumps."},
     {"look", look, METH_O,
      "How the child of a pidfd ended, without reaping it: (wait status, CPU seconds, KiB) or None."},
     {"prctl", set_prctl, METH_VARARGS, "prctl(2) with one argument; raises OSError."},

@@ -7,7 +7,7 @@ the queue afterwards (`commands.advance`).
 from __future__ import annotations
 
 from amonsup.config.specs import ServiceSpec
-from amonsup.supervisor.core import ordering, restart
+from amonsup.supervisor.core import holds, ordering, restart
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model.effects import Spawn
 from amonsup.supervisor.model.phases import Desired, Goal, Phase
@@ -27,6 +27,9 @@ def try_start(turn: Turn, state: ServiceState, *, fetches: bool = False) -> None
         return
     if world.is_watching_only:
         _wait(turn, state, (), "the supervisor only watches, after dying repeatedly")
+        return
+    if state.hold is not None and holds.keeps_down(state):
+        _wait(turn, state, (), holds.words(state.hold))
         return
     missing = _unmet(turn, state)
     if missing:

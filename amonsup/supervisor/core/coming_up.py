@@ -25,6 +25,8 @@ TRANSIENT_RETRY_S = 1.0
 
 def on_needed(turn: Turn, state: ServiceState, event: ev.Needed) -> None:
     """A dependant wants us up: only where nobody is at it already, and nothing is final."""
+    if state.hold is not None:
+        return
     if state.phase is Phase.STOPPED and state.desired is Desired.DOWN and not state.queue:
         state.desired = Desired.UP
         state.by = f"needed by {event.by}"

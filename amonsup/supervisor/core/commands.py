@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from amonsup.supervisor.core import ascent, descent, ordering
+from amonsup.supervisor.core import ascent, descent, holds, ordering, runs
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.effects import Forget
@@ -21,10 +21,13 @@ UP_VERBS = ("start", "restart")
 
 def on_commanded(turn: Turn, state: ServiceState, event: ev.Commanded) -> None:
     """Queue the task; a stop, or a restart of what is not even starting, overrides what is still coming up."""
-    if state.phase is Phase.QUARANTINED:
-        turn.enter(state, Phase.STOPPED if not state.pid else Phase.RUNNING, "released from quarantine by a command")
-        state.quarantine = ""
     task = event.task
+    refusal = holds.refusal(state, task)
+    if refusal:
+        turn.refuse(state, task, refusal)
+        return
+    if state.phase is Phase.QUARANTINED:
+        _leave_quarantine(turn, state, "released from quarantine by a command")
     for at in reversed(range(len(state.queue))):
         if _overrides(state, task, state.queue[at]):
             turn.settle(state, False, f"overridden by {task.verb} ({task.by})", at=at)
@@ -32,6 +35,24 @@ def on_commanded(turn: Turn, state: ServiceState, event: ev.Commanded) -> None:
     advance(turn, state)
     if task.kill and state.queue and state.phase in GOING_DOWN and not state.is_killed:
         descent.kill(turn, state)  # who says so now does not want to wait behind a patient stop
+
+
+def on_reset(turn: Turn, state: ServiceState, event: ev.WasReset) -> None:
+    """Past failures are forgotten: what was given up is merely stopped, and a new start begins without a penalty."""
+    if state.phase is Phase.QUARANTINED:
+        _leave_quarantine(turn, state, f"reset by {event.by}")
+    elif state.phase is Phase.FATAL:
+        turn.enter(state, Phase.STOPPED, f"reset by {event.by}")
+    state.attempt = state.restarts = state.skipped = state.missed = 0
+    state.starts, state.exits = (), ()
+    turn.note(state, "reset", "", event.by)
+    advance(turn, state)
+
+
+def _leave_quarantine(turn: Turn, state: ServiceState, why: str) -> None:
+    turn.enter(state, Phase.STOPPED if not state.pid else Phase.RUNNING, why)
+    state.quarantine = ""
+    turn.read_clock(state)
 
 
 def _overrides(state: ServiceState, task: Task, queued: Task) -> bool:
@@ -73,6 +94,7 @@ def _begin_stop(turn: Turn, state: ServiceState, task: Task) -> None:
     state.by = task.by
     if not task.forget and not turn.world.is_shutting_down:
         turn.remember(state, True)
+        runs.pause(turn, state)
     goal = Goal.REMOVE if task.forget else Goal.STAY
     if state.phase in (Phase.STARTING, Phase.RUNNING) or _is_leaned_on(turn, state):
         descent.go_down(turn, state, goal, f"stopped by {task.by}", takes_dependants=True)
@@ -82,7 +104,7 @@ def _begin_stop(turn: Turn, state: ServiceState, task: Task) -> None:
     elif task.forget:
         turn.enter(state, Phase.STOPPED)
         state.goal = Goal.REMOVE
-    elif state.phase is not Phase.EXITED:
+    elif state.phase is not Phase.EXITED or turn.spec(state).schedule:
         turn.enter(state, Phase.STOPPED, f"stopped by {task.by}")
     if task.kill and state.phase in GOING_DOWN:
         descent.kill(turn, state)
@@ -116,6 +138,9 @@ def _want_up(turn: Turn, state: ServiceState, by: str) -> None:
     state.attempt = 0
     state.starts = ()
     turn.remember(state, False)
+    state.is_paused = False
+    if turn.spec(state).schedule and not state.calendar:
+        turn.read_clock(state)
 
 
 def _answer(turn: Turn, state: ServiceState, *, looks_around: bool) -> bool:
@@ -150,7 +175,7 @@ def _up_verdict(state: ServiceState) -> tuple[bool, str] | None:
         return state.goal is Goal.DONE, state.why
     if state.phase is Phase.BACKOFF:
         return None if state.is_transient else (False, state.why)
-    if state.phase in AT_REST:
+    if state.phase in AT_REST or (state.phase is Phase.WAITING and holds.keeps_down(state)):
         return False, state.why or state.phase.value
     return None
 

@@ -7,7 +7,7 @@ one harmless.
 from __future__ import annotations
 
 from amonsup.config.specs import ServiceType
-from amonsup.supervisor.core import ascent, coming_up, commands, descent, notices
+from amonsup.supervisor.core import ascent, coming_up, commands, descent, holds, notices
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import Phase
@@ -28,7 +28,10 @@ def on_timer(turn: Turn, state: ServiceState, event: ev.TimerFired) -> None:
     elif state.phase is Phase.STARTING:
         why = f"not up within {spec.start_timeout_s:g} s (start_timeout)"
         commands.fail_starts(turn, state, why)
-        descent.fail_life(turn, state, why)
+        if state.hold is None:
+            descent.fail_life(turn, state, why)
+        else:
+            turn.note(state, "failed", f"{why}; left alone: {holds.words(state.hold)}")
     elif state.phase is Phase.RUNNING and spec.watchdog_s > 0:
         notices.watchdog_bites(turn, state, f"no WATCHDOG=1 for {spec.watchdog_s:g} s")
     elif state.phase is Phase.STOPPING:

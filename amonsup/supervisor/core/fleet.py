@@ -90,6 +90,10 @@ class Fleet:
     def shut_down(self, operation: Operation, now: float) -> list[AnyEffect]:
         """Stop everything in order; no life begins any more. FleetDown comes once nothing is left."""
         self.is_shutting_down = True
+        for state in self.states.values():
+            if state.hold is not None:  # kept in state_dir: a boot finds it again
+                state.hold = None
+                self.dirty.add(state.name)
         effects = self.command(operation, now)
         if operation.tasks:
             return effects

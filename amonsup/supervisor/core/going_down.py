@@ -12,7 +12,7 @@ from amonsup.supervisor.core import ascent, commands, descent, restart
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import GOING_DOWN, Desired, Goal, Phase
-from amonsup.supervisor.model.records import KEPT_EXITS, ExitReport, ServiceState
+from amonsup.supervisor.model.records import KEPT_EXITS, KEPT_RUNS, ExitReport, ServiceState
 
 
 def on_exited(turn: Turn, state: ServiceState, event: ev.Exited) -> None:
@@ -78,4 +78,4 @@ def _after_life(turn: Turn, state: ServiceState) -> None:
 
 
 def keep_exit(state: ServiceState, report: ExitReport) -> None:
-    state.exits = (*state.exits, report)[-KEPT_EXITS:]
+    state.exits = (*state.exits, report)[-(KEPT_RUNS if state.calendar else KEPT_EXITS) :]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal as signals
 
 from amonsup.config.specs import ServiceType
-from amonsup.supervisor.core import coming_up, descent
+from amonsup.supervisor.core import coming_up, descent, holds
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import Phase
@@ -40,4 +40,7 @@ def on_noticed(turn: Turn, state: ServiceState, event: ev.Noticed) -> None:
 
 def watchdog_bites(turn: Turn, state: ServiceState, why: str) -> None:
     """SIGABRT, as systemd does, so that a core can tell where it hung; then the usual grace period."""
+    if state.hold is not None:
+        turn.note(state, "failed", f"watchdog: {why}; left alone: {holds.words(state.hold)}")
+        return
     descent.fail_life(turn, state, f"watchdog: {why}", int(signals.SIGABRT))

@@ -37,11 +37,13 @@ def is_met(dependency: Dependency, spec: ServiceSpec, state: ServiceState) -> bo
 
 
 def is_hopeless(state: ServiceState, condition: Condition) -> bool:
-    """Whether the dependency will not come by itself: given up, ended, or down because somebody wants it so."""
+    """Whether the dependency will not come by itself: given up, ended, held, or down because somebody wants it so."""
     if state.phase in (Phase.FATAL, Phase.QUARANTINED):
         return True
     if state.phase is Phase.EXITED:
         return condition is not Condition.COMPLETED or state.goal is not Goal.DONE
+    if state.phase in (Phase.WAITING, Phase.BACKOFF) and state.hold is not None:
+        return True
     return state.phase is Phase.STOPPED and state.desired is Desired.DOWN
 
 
@@ -87,11 +89,11 @@ def blockers(
     specs: Mapping[str, ServiceSpec],
     states: Mapping[str, ServiceState],
 ) -> tuple[str, ...]:
-    """The live dependants that a draining service waits for."""
+    """The live dependants that a draining service waits for; one that is held stays as it is."""
     blocking = []
     for name in dependants:
         other, spec = states.get(name), specs.get(name)
-        if other is None or spec is None or other.phase not in LIVE:
+        if other is None or spec is None or other.phase not in LIVE or other.hold is not None:
             continue
         if any(d.name == state.name and must_follow(d, specs[d.name], state, None) for d in spec.depends_on):
             blocking.append(name)

@@ -91,6 +91,8 @@ def plan(
 
 
 def _added(spec: ServiceSpec) -> Change:
+    if spec.schedule:
+        return Change(spec.name, "add", f"new in conf.d, runs by its schedule: {spec.schedule}")
     if spec.autostart:
         return Change(spec.name, "start", "new in conf.d")
     return Change(spec.name, "add", "new in conf.d, autostart: false")
@@ -106,6 +108,8 @@ def _changed(old: ServiceSpec, new: ServiceSpec, state: ServiceState | None) -> 
     what = "changed: " + ", ".join(keys)
     if state is None or digest(old) == digest(new):
         return Change(new.name, "change", what)
+    if new.schedule:
+        return Change(new.name, "change", f"{what}; from its next run on")
     if state.phase in LIVE and state.desired is Desired.UP:
         return Change(new.name, "restart", what)
     if state.phase in (Phase.BACKOFF, Phase.FATAL, Phase.QUARANTINED):

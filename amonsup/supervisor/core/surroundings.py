@@ -22,7 +22,8 @@ def on_reconsidered(turn: Turn, state: ServiceState, event: ev.Reconsidered) -> 
         else:
             ascent.try_start(turn, state)
     elif state.phase in (Phase.STARTING, Phase.RUNNING):
-        _follow(turn, state)
+        if state.hold is None:
+            _follow(turn, state)
     elif state.phase is Phase.DRAINING:
         _drain(turn, state)
     commands.advance(turn, state, looks_around=event.is_settled)
@@ -56,6 +57,8 @@ def on_respecified(turn: Turn, state: ServiceState, event: ev.Respecified) -> No
         turn.clear_timer(state)
     if state.phase in (Phase.STARTING, Phase.RUNNING):
         state.seen = _now_seen(turn, state)
+    if turn.spec(state).schedule or state.calendar:
+        turn.read_clock(state)
     on_reconsidered(turn, state, ev.Reconsidered(name=state.name))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from amonsup.supervisor.core import coming_up, commands, deadlines, going_down, notices, surroundings
+from amonsup.supervisor.core import coming_up, commands, deadlines, going_down, holds, notices, runs, surroundings
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import Phase
@@ -35,28 +35,33 @@ _COLUMNS: tuple[type[ev.Event], ...] = (
     ev.Swept,
     ev.TimerFired,
     ev.Respecified,
+    ev.Held,
+    ev.Released,
+    ev.WasReset,
+    ev.ClockRead,
 )
 
 _c, _n, _t = commands.on_commanded, coming_up.on_needed, deadlines.on_timer
 _b, _f, _u = coming_up.on_spawned, coming_up.on_spawn_failed, coming_up.on_unborn
 _m, _x, _s = notices.on_noticed, going_down.on_exited, going_down.on_swept
 _r, _p = surroundings.on_reconsidered, surroundings.on_respecified
+_h, _l, _z, _k = holds.on_held, holds.on_released, commands.on_reset, runs.on_clock_read
 _q = going_down.on_exited_in_quarantine
 
 # fmt: off
 _ROWS: dict[Phase, tuple[Callable[..., None], ...]] = {
-    #                   Comm Need Reco Born Fail Unbo Noti Exit Swep Time Resp
-    Phase.STOPPED:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p),
-    Phase.WAITING:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p),
-    Phase.BACKOFF:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _t,  _p),
-    Phase.STARTING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _t,  _p),
-    Phase.RUNNING:     (_c,  _n,  _r,  _,   _,   _,   _m,  _x,  _,   _t,  _p),
-    Phase.DRAINING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _,   _p),
-    Phase.STOPPING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _t,  _p),
-    Phase.CLEANING:    (_c,  _n,  _r,  _,   _,   _u,  _,   _,   _s,  _t,  _p),
-    Phase.EXITED:      (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p),
-    Phase.FATAL:       (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p),
-    Phase.QUARANTINED: (_c,  _,   _,   _,   _,   _,   _,   _q,  _,   _,   _),
+    #                   Comm Need Reco Born Fail Unbo Noti Exit Swep Time Resp Held Free Zero Clok
+    Phase.STOPPED:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k),
+    Phase.WAITING:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k),
+    Phase.BACKOFF:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _t,  _p,  _h,  _l,  _z,  _k),
+    Phase.STARTING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _t,  _p,  _h,  _l,  _z,  _k),
+    Phase.RUNNING:     (_c,  _n,  _r,  _,   _,   _,   _m,  _x,  _,   _t,  _p,  _h,  _l,  _z,  _k),
+    Phase.DRAINING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _,   _p,  _h,  _l,  _z,  _k),
+    Phase.STOPPING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _t,  _p,  _h,  _l,  _z,  _k),
+    Phase.CLEANING:    (_c,  _n,  _r,  _,   _,   _u,  _,   _,   _s,  _t,  _p,  _h,  _l,  _z,  _k),
+    Phase.EXITED:      (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k),
+    Phase.FATAL:       (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k),
+    Phase.QUARANTINED: (_c,  _,   _,   _,   _,   _,   _,   _q,  _,   _,   _,  _h,  _l,  _z,  _k),
 }
 # fmt: on
 

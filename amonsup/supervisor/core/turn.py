@@ -15,11 +15,15 @@ from amonsup.supervisor.model.effects import (
     ClearTimer,
     Note,
     Remember,
+    SetAlarm,
     SetTimer,
 )
 from amonsup.supervisor.model.events import AnyEvent, Needed
 from amonsup.supervisor.model.phases import Phase
-from amonsup.supervisor.model.records import Outcome, ServiceState
+from amonsup.supervisor.model.records import Outcome, ServiceState, Task
+
+LONG_AGO = 1.0
+"""A moment of the wall clock that is over whatever it says."""
 
 
 class World(Protocol):
@@ -73,9 +77,24 @@ class Turn:
     def remember(self, state: ServiceState, is_stopped: bool) -> None:
         self.effects.append(Remember(name=state.name, is_stopped=is_stopped))
 
+    def set_alarm(self, state: ServiceState) -> None:
+        """Have the wall clock read when the next run is due, or the hold ends: whichever comes first."""
+        times = [state.due] if state.due else []
+        if state.hold is not None:
+            times.append(state.hold.until)
+        self.effects.append(SetAlarm(name=state.name, at=min(times, default=0.0)))
+
+    def read_clock(self, state: ServiceState) -> None:
+        """Have the wall clock read soon: a rule that needs it has no other way to know."""
+        self.effects.append(SetAlarm(name=state.name, at=LONG_AGO))
+
     def need(self, name: str, by: str) -> None:
         """Have the service `name` started, because `by` depends on it."""
         self.follow_ups.append(Needed(name=name, by=by))
+
+    def refuse(self, state: ServiceState, task: Task, text: str) -> None:
+        """The task is not even queued."""
+        self.settled.append((state.name, task.operation, Outcome(is_ok=False, text=text)))
 
     def settle(self, state: ServiceState, is_ok: bool, text: str = "", *, at: int = 0) -> None:
         """The head of the queue (or the task `at`) is over; its operation learns the outcome."""

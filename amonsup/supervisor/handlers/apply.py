@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amonsup.config.specs import Loaded
+from amonsup.supervisor.core import holds
 from amonsup.supervisor.core.plan import Change, plan
 from amonsup.supervisor.handlers.desk import LATER, Call, Desk, Later, Refusal, mutating
 from amonsup.supervisor.model.records import Operation, Task
@@ -33,6 +34,13 @@ def _loaded(desk: Desk, call: Call, outcome: Loaded | str) -> None:
         return
     fleet = desk.fleet
     new = {spec.name: spec for spec in outcome.fleet.services}
+    for name, state in fleet.states.items():
+        if name not in new and state.hold is not None:
+            text = (
+                f"{name}, which conf.d has no more, is {holds.words(state.hold)}; release it first; nothing was changed"
+            )
+            desk.reply(call, Refusal("held", text))
+            return
     changes = plan(fleet.specs, new, fleet.states)
     args: Arguments = call.args
     if args.dry_run:

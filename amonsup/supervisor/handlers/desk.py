@@ -12,10 +12,13 @@ from typing import Any, Protocol
 import msgspec
 
 from amonsup.config.specs import Loaded, Role, ServiceSpec, SiteSpec
+from amonsup.supervisor.adapters.wishes import Autostart, Wish
+from amonsup.supervisor.core import holds
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.lives import Lives
+from amonsup.supervisor.model.events import AnyEvent
 from amonsup.supervisor.model.records import Operation, Task
-from amonsup.verbs.results import Happening
+from amonsup.verbs.results import Happening, OperationResult, TargetOutcome
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -68,6 +71,20 @@ class Desk(Protocol):
 
     def wall(self, at: float) -> str:
         """A monotonic time of this boot as RFC 3339."""
+
+    def clock(self) -> float:
+        """The wall clock, Unix seconds."""
+
+    def post_all(self, events: Iterable[AnyEvent]) -> None:
+        """Something happened: handled, on record and told when this returns."""
+
+    def wish(self, name: str) -> Wish:
+        """What people want of a service beyond its spec."""
+
+    def enable(self, name: str, autostart: Autostart) -> None: ...
+
+    def is_enabled(self, spec: ServiceSpec) -> bool:
+        """Whether it starts by itself: conf.d's word, or what a person said since."""
 
     def applied(self) -> Loaded: ...
 
@@ -136,13 +153,22 @@ MAX_QUEUED = 32
 """Commands that may wait at one service."""
 
 
-def operation(desk: Desk, call: Call, names: list[str], *, verb: str = "", kill: bool = False) -> Operation | Refusal:
-    """An operation that gives every named service one task; refused where too many wait already."""
+def operation(
+    desk: Desk, call: Call, names: list[str], *, verb: str = "", kill: bool = False, force: bool = False
+) -> Operation | Refusal:
+    """An operation that gives every named service one task; refused where too many wait already.
+
+    If every one of them is held that is a refusal; of some, the engine refuses these and the rest is done.
+    """
     for name in names:
         if len(desk.fleet.states[name].queue) >= MAX_QUEUED:
             return Refusal("busy", f"{name}: {MAX_QUEUED} commands are waiting for it already")
     verb = verb or call.verb
-    task = Task(operation=call.id, verb=verb, by=call.by, kill=kill)
+    task = Task(operation=call.id, verb=verb, by=call.by, kill=kill, force=force)
+    if names and call.verb != "shutdown":
+        refusals = [holds.refusal(desk.fleet.states[name], task) for name in names]
+        if all(refusals):
+            return Refusal("held", "\n".join(f"{n}: {r}" for n, r in zip(names, refusals, strict=True)))
     return Operation(
         id=call.id,
         verb=call.verb,
@@ -151,6 +177,22 @@ def operation(desk: Desk, call: Call, names: list[str], *, verb: str = "", kill:
         targets=tuple(names),
         tasks=dict.fromkeys(names, task),
     )
+
+
+def enabling(desk: Desk, call: Call, *, is_enabled: bool) -> OperationResult | Refusal:
+    """enable and disable: a word for the next boot."""
+    names = select(desk, call.args.services)
+    if isinstance(names, Refusal):
+        return names
+    refusal = mutating(desk)
+    if refusal is not None:
+        return refusal
+    for name in names:
+        desk.enable(name, Autostart(is_enabled, call.by, desk.clock()))
+    word = "starts by itself from the next boot on; not started now"
+    if not is_enabled:
+        word = "does not start by itself any more; not stopped now"
+    return OperationResult(call.id, call.verb, True, tuple(TargetOutcome(name, True, word) for name in names))
 
 
 def mutating(desk: Desk) -> Refusal | None:

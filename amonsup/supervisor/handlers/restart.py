@@ -12,4 +12,4 @@ def handle(desk: Desk, call: Call) -> Operation | Refusal:
     names = select(desk, args.services)
     if isinstance(names, Refusal):
         return names
-    return mutating(desk) or operation(desk, call, names, kill=args.kill)
+    return mutating(desk) or operation(desk, call, names, kill=args.kill, force=args.force)

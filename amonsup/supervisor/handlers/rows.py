@@ -12,6 +12,7 @@ from amonsup.supervisor.ends import signal_name
 from amonsup.supervisor.handlers.desk import Desk, OwnProcess
 from amonsup.supervisor.model.phases import PUBLIC, Phase
 from amonsup.supervisor.model.records import ExitReport, ServiceState
+from amonsup.supervisor.tidings import rfc3339
 from amonsup.verbs.results import ExitRow, StatusRow
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -32,12 +33,13 @@ def exit_row(desk: Desk, report: ExitReport) -> ExitRow:
         oom=report.oom,
         by=report.by,
         strays=tuple(f"{stray.pid} {stray.command}" for stray in report.strays),
+        began=desk.wall(report.at - report.uptime_s) if report.pid else None,
     )
 
 
 def status_row(desk: Desk, fleet: Fleet, state: ServiceState, *, is_full: bool = False) -> StatusRow:
     """`is_full`: with what takes a look at each process of the service."""
-    now, spec = desk.now(), fleet.specs[state.name]
+    now, spec, hold = desk.now(), fleet.specs[state.name], state.hold
     is_alive = state.pid > 0
     uptime = now - state.born if is_alive else None
     used = desk.lives.usage.brief(state.name, state.generation, state.pid, uptime or 0.0, now) if is_alive else None
@@ -64,6 +66,13 @@ def status_row(desk: Desk, fleet: Fleet, state: ServiceState, *, is_full: bool =
         io_read_bytes=None if full is None else full.io_read_bytes,
         io_write_bytes=None if full is None else full.io_write_bytes,
         open_files=None if full is None else full.open_files,
+        enabled=desk.is_enabled(spec) if fleet is desk.fleet else None,
+        held_by=hold.by if hold else "",
+        held_until=rfc3339(hold.until) if hold else None,
+        held_why=hold.why if hold else "",
+        next_run=rfc3339(state.due) if state.due else None,
+        skipped=state.skipped,
+        missed=state.missed,
     )
 
 

@@ -15,6 +15,7 @@ from amonsup.supervisor.handlers import blockers
 from amonsup.supervisor.handlers.desk import Call, Desk, OwnProcess, Refusal, select
 from amonsup.supervisor.handlers.rows import exit_row, own_row, status_row
 from amonsup.supervisor.model.phases import GOING_DOWN
+from amonsup.supervisor.tidings import rfc3339
 from amonsup.verbs.blocking import words
 from amonsup.verbs.results import ShowResult
 from amonsup.verbs.show import Arguments
@@ -50,6 +51,7 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
         queue=tuple(f"{task.verb} by {task.by}" for task in state.queue),
         scope=desk.lives.scopes.kind,
         facts=_limits(desk, spec),
+        at_boot=_at_boot(desk, fleet, spec),
     )
 
 
@@ -68,6 +70,18 @@ def _limits(desk: Desk, spec: ServiceSpec) -> dict[str, str]:
     if unenforced:
         found["limits"] = "; ".join(unenforced)
     return found
+
+
+def _at_boot(desk: Desk, fleet: Fleet, spec: ServiceSpec) -> str:
+    """Whether it starts by itself, if not as the default is, and who says so."""
+    if fleet is not desk.fleet:
+        return ""
+    wish = desk.wish(spec.name).autostart
+    does = "starts by itself" if desk.is_enabled(spec) else "does not start by itself"
+    if wish is not None:
+        word = "enabled" if wish.is_enabled else "disabled"
+        return f"{does} ({word} by {wish.by} at {rfc3339(wish.at)}; autostart: {str(spec.autostart).lower()})"
+    return "" if spec.autostart else does
 
 
 def _own(desk: Desk, process: OwnProcess) -> ShowResult:

@@ -16,7 +16,7 @@ def handle(desk: Desk, call: Call) -> Operation | Refusal:
     if "all" in args.services:
         # What has done its work is up, as far as `all` is concerned: a migration is not to be run again by the way.
         names = [name for name in names if not _is_done(desk, name)]
-    return mutating(desk) or operation(desk, call, names)
+    return mutating(desk) or operation(desk, call, names, force=args.force)
 
 
 def _is_done(desk: Desk, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from amonsup.supervisor.model.records import Operation
+from amonsup.supervisor.model.records import Hold, Operation
 
 
 class Effect(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
@@ -65,6 +65,25 @@ class Remember(Effect, frozen=True, tag=True):
     is_stopped: bool
 
 
+class RememberHold(Effect, frozen=True, tag=True):
+    """Kept over a boot: who holds the service; None: nobody does any more."""
+
+    hold: Hold | None
+
+
+class RememberCalendar(Effect, frozen=True, tag=True):
+    """Kept over a boot: up to which wall time the calendar was dealt with. `calendar` empty: there is none."""
+
+    calendar: str
+    dealt: float
+
+
+class SetAlarm(Effect, frozen=True, tag=True):
+    """Answer ClockRead when the wall clock reaches `at` (Unix seconds), and whenever it is set; 0: no more."""
+
+    at: float
+
+
 class Forget(Effect, frozen=True, tag=True):
     """The service is no longer configured and nothing of it is left."""
 
@@ -95,6 +114,9 @@ AnyEffect = (
     | ClearTimer
     | Note
     | Remember
+    | RememberHold
+    | RememberCalendar
+    | SetAlarm
     | Forget
     | Finished
     | Quarantine

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from amonsup.supervisor.model.records import ExitReport, Stray, Task
+from amonsup.supervisor.model.records import ExitReport, Hold, Stray, Task
 
 
 class Event(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
@@ -99,6 +99,41 @@ class Respecified(Event, frozen=True, tag=True):
     """An apply changed the spec in place; the engine already holds the new one."""
 
 
+class Held(Event, frozen=True, tag=True):
+    """Somebody holds the service."""
+
+    hold: Hold
+
+
+class Released(Event, frozen=True, tag=True):
+    """Somebody ends the hold before its time."""
+
+    by: str
+
+
+class WasReset(Event, frozen=True, tag=True):
+    """Somebody wants past failures forgotten."""
+
+    by: str
+
+
+class ClockRead(Event, frozen=True, tag=True):
+    """The wall clock says `wall` (Unix seconds): something is due, or the clock was set.
+
+    The rest is what the `calendar` says about it, if the service has one: the `next` moment, and of those between
+    where the calendar was dealt with last and now how many have `passed`, the `first` of them, and whether the last
+    of them was just now. `is_often`: they come at least once an hour.
+    """
+
+    wall: float
+    calendar: str = ""
+    next: float = 0.0
+    passed: int = 0
+    first: float = 0.0
+    is_now: bool = False
+    is_often: bool = False
+
+
 AnyEvent = (
     Commanded
     | Needed
@@ -111,6 +146,10 @@ AnyEvent = (
     | Swept
     | TimerFired
     | Respecified
+    | Held
+    | Released
+    | WasReset
+    | ClockRead
 )
 
 KINDS: tuple[type[Event], ...] = (
@@ -125,4 +164,8 @@ KINDS: tuple[type[Event], ...] = (
     Swept,
     TimerFired,
     Respecified,
+    Held,
+    Released,
+    WasReset,
+    ClockRead,
 )

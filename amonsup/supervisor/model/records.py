@@ -1,6 +1,7 @@
 """The records that the engine keeps for a service, and that its successor reads back.
 
-All times are CLOCK_MONOTONIC seconds of the current boot; the wall clock is added only where something is shown.
+Times are CLOCK_MONOTONIC seconds of the current boot; the wall clock is added only where something is shown. The
+exceptions are the calendar and holds, which people give by the wall clock: those fields say so.
 The state of a service is one flat record, so that 'what does a successor need?' has one answer: this, whole.
 """
 
@@ -42,7 +43,8 @@ class ExitReport(msgspec.Struct, frozen=True, omit_defaults=True):
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """One service's share of an operation, queued at the service. verb: start, stop or restart.
 
-    `kill`: skip the stop signal. `forget`: an apply removed the service. `begun` is set by the engine.
+    `kill`: skip the stop signal. `forget`: an apply removed the service. `force`: although somebody holds it.
+    `begun` is set by the engine.
     """
 
     operation: str
@@ -50,6 +52,7 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str
     kill: bool = False
     forget: bool = False
+    force: bool = False
     begun: bool = False
 
 
@@ -58,6 +61,15 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
     is_ok: bool
     text: str = ""
+
+
+class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody works on the service: hands off until `until`. Both times are wall clock, Unix seconds."""
+
+    until: float
+    by: str
+    why: str = ""
+    since: float = 0.0
 
 
 class ServiceState(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -90,9 +102,19 @@ class ServiceState(msgspec.Struct, omit_defaults=True, kw_only=True):
     exits: tuple[ExitReport, ...] = ()  # newest last, at most KEPT_EXITS
     queue: tuple[Task, ...] = ()
     quarantine: str = ""  # where the transcript is
+    hold: Hold | None = None
+    calendar: str = ""  # what `due` was worked out from: schedule and time zone
+    due: float = 0.0  # wall clock: the next scheduled run; 0: none
+    dealt: float = 0.0  # wall clock: up to here the calendar has been dealt with
+    is_paused: bool = False  # stopped by a person, or not to start by itself: the calendar starts nothing
+    skipped: int = 0  # scheduled runs left out, because the one before was not over, or of a hold
+    missed: int = 0  # scheduled runs whose time passed while nobody was there
 
 
 KEPT_EXITS = 5
+
+KEPT_RUNS = 20
+"""The same for what runs by the calendar: there they are the history."""
 
 
 class Operation(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -91,7 +91,7 @@ def test_state_dir(open_disk):
     assert "more" not in site.answers()
     # A stop is done all the same; that it is to last over a boot is written as soon as it can be.
     site.do("stop", services=["unwanted"])
-    assert "stopped.json" in site.warnings()
+    assert "wishes.json" in site.warnings()
     # And all of it survives the supervisor.
     site.kill("supervisor")
     assert site.row("puppet")["pid"] == puppet.lives()[-1]

@@ -92,7 +92,7 @@ def test_unknown_things_are_refused_by_name(site):
         ("check", {}, "unknown-verb"),  # is done by the client itself
         ("start", {"services": ["two"]}, "unknown-service"),
         ("start", {"services": "one"}, "bad-request"),
-        ("start", {"services": ["one"], "force": True}, "bad-request"),
+        ("start", {"services": ["one"], "gently": True}, "bad-request"),
         ("signal", {"signal": "SIGNONE", "services": ["one"]}, "bad-request"),
         ("show", {"service": "../../etc/passwd"}, "unknown-service"),
     ]:

@@ -69,12 +69,12 @@ def test_the_applied_configuration(open_site, who, kind):
 def test_what_people_had_stopped(open_site, who, kind):
     site = open_site(who).start()
     site.do("stop", services=["two"])
-    assert json.loads((site.state_dir / "stopped.json").read_bytes()) == ["two"]
+    assert json.loads((site.state_dir / "wishes.json").read_bytes())["services"] == {"two": {"is_stopped": True}}
     assert site.shut_down() == 0
-    (site.state_dir / "stopped.json").write_bytes(RUBBISH[kind](b""))
+    (site.state_dir / "wishes.json").write_bytes(RUBBISH[kind](b""))
     site.start()
     site.running("one", "two")
-    assert list(site.state_dir.glob("stopped.json.bad-*"))
+    assert list(site.state_dir.glob("wishes.json.bad-*"))
 
 
 def test_the_journal_of_events(open_site, who):

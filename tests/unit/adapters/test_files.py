@@ -10,7 +10,7 @@ import pytest
 
 from amonsup.config.specs import Fleet, Loaded, SiteSpec
 from amonsup.supervisor.adapters import applied, files
-from amonsup.supervisor.adapters.applied import Applied, Stopped
+from amonsup.supervisor.adapters.applied import Applied
 from tests.support.playbook import service
 
 
@@ -115,42 +115,3 @@ def test_one_of_another_format_is_set_aside(tmp_path: Path) -> None:
     found, aside = applied.read(str(tmp_path), str(tmp_path / "run"))
     assert found is None
     assert aside
-
-
-def test_what_people_stopped_is_remembered(tmp_path: Path) -> None:
-    stopped = Stopped(str(tmp_path))
-    stopped.remember("ce", is_stopped=True)
-    stopped.remember("db", is_stopped=True)
-    stopped.remember("db", is_stopped=False)
-    stopped.save()
-    assert Stopped(str(tmp_path)).names == {"ce"}
-
-
-def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
-    stopped = Stopped(str(tmp_path))
-    stopped.remember("db", is_stopped=False)
-    stopped.save()
-    assert os.listdir(tmp_path) == []
-
-
-def test_what_could_not_be_remembered_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stopped = Stopped(str(tmp_path))
-    stopped.remember("ce", is_stopped=True)
-
-    def full(*_args: object, **_fields: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(files, "write_atomically", full)
-        stopped.save()
-    assert "No space left" in stopped.error
-    stopped.save()
-    assert stopped.error == ""
-    assert Stopped(str(tmp_path)).names == {"ce"}
-
-
-@pytest.mark.parametrize("raw", [b"{}", b"[1]", b"\xff", b""])
-def test_a_list_of_the_stopped_that_cannot_be_read_is_set_aside(tmp_path: Path, raw: bytes) -> None:
-    (tmp_path / "stopped.json").write_bytes(raw)
-    assert Stopped(str(tmp_path)).names == set()
-    assert [name.startswith("stopped.json.bad-") for name in os.listdir(tmp_path)] == [True]

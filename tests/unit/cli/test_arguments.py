@@ -156,7 +156,7 @@ def test_usage() -> None:
     expected = {
         "signal": "amonsup signal SIGNAL SERVICE...",
         "check": "amonsup check [PATH]",
-        "stop": "amonsup stop [--no-wait] [--kill] SERVICE...",
+        "stop": "amonsup stop [--no-wait] [--kill] [--force] SERVICE...",
         "events": "amonsup events [-f|--follow] [--since T] [-n|--lines N] [--after SEQ] [SERVICE...]",
     }
     for name, text in expected.items():

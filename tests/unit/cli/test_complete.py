@@ -55,7 +55,16 @@ def test_words(words: tuple[str, ...], expected: list[str]) -> None:
 
 
 def test_options_of_the_verb_and_ours_each_once() -> None:
-    assert names("stop", "--") == ["--no-wait", "--kill", "--config", "--socket", "--json", "--timeout", "--help"]
+    assert names("stop", "--") == [
+        "--no-wait",
+        "--kill",
+        "--force",
+        "--config",
+        "--socket",
+        "--json",
+        "--timeout",
+        "--help",
+    ]
     assert names("stop", "--kill", "--k") == []
     assert names("--ver") == ["--version"]
 

@@ -25,6 +25,7 @@ from amonsup.config.specs import (
     ServiceType,
     StartLimit,
 )
+from amonsup.supervisor.core.turn import LONG_AGO
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import AT_REST, Desired, Phase
 from amonsup.supervisor.model.records import ExitReport, Stray
@@ -50,6 +51,8 @@ class Sketch(NamedTuple):
     grace_s: float = 10.0
     initial_s: float = 0.0
     limit: int = 0
+    schedule: str = ""
+    catch_up: bool = False
 
     def __repr__(self) -> str:
         unusual = [f"{k}={v!r}" for k, v in self._asdict().items() if v != self._field_defaults.get(k)]
@@ -68,6 +71,8 @@ class Sketch(NamedTuple):
             stop_grace_period_s=self.grace_s,
             backoff=Backoff(initial_s=self.initial_s),
             start_limit=StartLimit(self.limit, 60.0) if self.limit else None,
+            schedule=self.schedule if self.type == "oneshot" else "",
+            catch_up=self.catch_up,
         )
 
 
@@ -91,6 +96,8 @@ def sketches(draw: st.DrawFn, name: str, earlier: tuple[Sketch, ...]) -> Sketch:
         grace_s=draw(st.sampled_from((10.0, 0.0))),
         initial_s=draw(st.sampled_from((0.0, 1.0))),
         limit=draw(st.sampled_from((0, 1, 3))),
+        schedule=draw(st.sampled_from(("", "*/5 * * * *", "@daily"))),
+        catch_up=draw(st.booleans()),
     )
 
 
@@ -117,13 +124,28 @@ class FleetMachine(RuleBasedStateMachine):
         """As handlers/desk.py: mutating."""
         return not self.book.fleet.is_watching_only and not self.book.fleet.is_shutting_down
 
-    @rule(verb=verbs, chosen=st.sets(names, min_size=1), kill=st.booleans())
-    def command(self, verb: str, chosen: set[str], kill: bool) -> None:
+    @rule(verb=verbs, chosen=st.sets(names, min_size=1), kill=st.booleans(), force=st.booleans())
+    def command(self, verb: str, chosen: set[str], kill: bool, force: bool) -> None:
         known = [name for name in self.book.fleet.specs if name in chosen]
         if not self.may_command() or not known:
             return
         kill = kill and verb != "start"
-        self.operations.append(self.book.command(verb, *known, kill=kill))
+        self.operations.append(self.book.command(verb, *known, kill=kill, force=force))
+
+    @rule(name=names, for_s=st.sampled_from((5.0, 1000.0)))
+    def hold(self, name: str, for_s: float) -> None:
+        if name in self.book.fleet.specs and self.may_command():
+            self.book.hold(name, for_s)
+
+    @rule(name=names)
+    def release(self, name: str) -> None:
+        if name in self.book.fleet.specs and self.may_command():
+            self.book.release(name)
+
+    @rule(name=names)
+    def reset(self, name: str) -> None:
+        if name in self.book.fleet.specs and self.may_command():
+            self.book.reset(name)
 
     @precondition(lambda self: self.book.downs == 0)
     @rule(is_meant=st.sampled_from((False, False, False, False, True)))
@@ -207,6 +229,10 @@ class FleetMachine(RuleBasedStateMachine):
         if name in self.book.timers:
             self.book.fire(name)
 
+    @rule(by_s=st.sampled_from((-86400.0, -600.0, -1.0, 1.0, 600.0, 86400.0)))
+    def the_clock_is_set(self, by_s: float) -> None:
+        self.book.set_clock(by_s)
+
     # -- what is over --
 
     @rule(name=names, back=st.integers(1, 3), which=st.integers(0, 6))
@@ -254,7 +280,7 @@ class FleetMachine(RuleBasedStateMachine):
             return
         fleet = self.book.fleet
         for spec in fleet.specs.values():
-            if fleet.states[spec.name].phase is not Phase.RUNNING:
+            if fleet.states[spec.name].phase is not Phase.RUNNING or fleet.states[spec.name].hold:
                 continue
             for needed in spec.depends_on:
                 other = fleet.states[needed.name]
@@ -262,12 +288,23 @@ class FleetMachine(RuleBasedStateMachine):
                 if needed.condition is not Condition.COMPLETED and (spec.name, needed.name) not in self.added:
                     assert not is_stopped, (spec.name, needed.name, self.book.phases())
 
+    @invariant()
+    def what_is_due_is_armed(self) -> None:
+        if not hasattr(self, "book") or self.book.fleet.is_shutting_down:
+            return
+        for name, state in self.book.fleet.states.items():
+            wanted = min([*([state.due] if state.due else []), *([state.hold.until] if state.hold else [])], default=0)
+            armed = self.book.alarms.get(name, 0)
+            assert armed in (wanted, LONG_AGO), (name, state, armed)
+
     def teardown(self) -> None:
         if not hasattr(self, "book") or sys.exc_info()[0] is not None:
             return
         book = self.book
         book.deaf.clear()
         book.fleet.is_watching_only = False
+        for name in list(book.fleet.states):
+            book.release(name)
         book._carry_out(book.fleet.reconsider_all(book.now))
         self._let_settle()
         # Everybody behaves now, so nothing can be waited for without end.

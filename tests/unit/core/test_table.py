@@ -8,7 +8,17 @@ import itertools
 import msgspec
 import pytest
 
-from amonsup.supervisor.core import coming_up, commands, deadlines, going_down, notices, surroundings, table
+from amonsup.supervisor.core import (
+    coming_up,
+    commands,
+    deadlines,
+    going_down,
+    holds,
+    notices,
+    runs,
+    surroundings,
+    table,
+)
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model import phases
 from amonsup.supervisor.model.phases import Phase
@@ -36,7 +46,7 @@ def test_every_rule_is_used_and_documented_rules_are_the_engines_own() -> None:
     used = set(table.TABLE.values())
     handlers = {
         rule
-        for room in (coming_up, commands, deadlines, going_down, notices, surroundings)
+        for room in (coming_up, commands, deadlines, going_down, holds, notices, runs, surroundings)
         for name, rule in inspect.getmembers(room, inspect.isfunction)
         if name.startswith("on_")
     }

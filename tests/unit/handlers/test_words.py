@@ -139,7 +139,9 @@ def a_desk(**own: Any) -> Any:
 
 
 def a_call(verb: str, *services: str) -> Any:
-    return SimpleNamespace(id="c-1", verb=verb, by="alice (uid 1)", args=SimpleNamespace(services=services))
+    return SimpleNamespace(
+        id="c-1", verb=verb, by="alice (uid 1)", args=SimpleNamespace(services=services, force=False)
+    )
 
 
 @pytest.mark.parametrize(
