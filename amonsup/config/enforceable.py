@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import resource
 
-from amonsup.config import units
-from amonsup.config.services import Draft
+from amonsup.config import secret_files, units
+from amonsup.config.errors import shown
+from amonsup.config.services import Draft, listed_node
 from amonsup.config.specs import ServiceSpec
 from amonsup.loop import cgroups
 
@@ -48,8 +49,22 @@ def check(draft: Draft, offers: Offers) -> None:
         draft.warn("cpuset", f"this machine has only processors 0-{offers.cpus}: the start will fail")
     if any(name == "msgqueue" for name, _, _ in spec.ulimits):
         draft.warn("ulimits", "msgqueue is overruled where no cgroup can be made: it marks a service's processes then")
+    _check_secrets(draft, offers)
     if offers.euid != 0:
         _check_plain_user(draft, spec)
+
+
+def _check_secrets(draft: Draft, offers: Offers) -> None:
+    """That a source may not be used is a mistake; that it is not there (yet) is not."""
+    for name, source in draft.spec.secrets:
+        at = listed_node(draft.body, "secrets", name)
+        try:
+            reason = secret_files.distrust(os.stat(source), offers.euid)
+        except (OSError, ValueError) as wrong:
+            draft.warn("secrets", f"{name}: {shown(source)}: {getattr(wrong, 'strerror', None) or wrong}", at)
+            continue
+        if reason:
+            draft.report("secrets", f"{name}: {shown(source)} {reason}", at=at)
 
 
 def _check_plain_user(draft: Draft, spec: ServiceSpec) -> None:

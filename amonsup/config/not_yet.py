@@ -27,7 +27,6 @@ SERVICE: dict[str, str] = {
     "schedule": _CALENDAR,
     "time_zone": _CALENDAR,
     "catch_up": _CALENDAR,
-    "secrets": "secrets are not handed over",
     "sockets": "sockets are not opened for services",
     "update": "nothing is updated from afar",
     "remote": _AFAR,

@@ -48,10 +48,10 @@ class Draft(msgspec.Struct, frozen=True):
         entry = self.body.entries.get(key.partition(".")[0])
         self.scope.report(at or (entry[1] if entry else self.place), path, text, allowed, hint)
 
-    def warn(self, key: str, text: str) -> None:
+    def warn(self, key: str, text: str, at: Node | None = None) -> None:
         """Something remarkable about one of its keys; it stops nobody."""
         entry = self.body.entries.get(key)
-        at = entry[1] if entry else self.place
+        at = at or (entry[1] if entry else self.place)
         self.scope.findings.warn(ConfigError(self.scope.file, at.line, at.column, f"{self.path}.{key}", text))
 
 

@@ -14,7 +14,9 @@ import msgspec
 from amonsup.config.specs import ServiceSpec
 from amonsup.supervisor.adapters import accounts, rights
 from amonsup.supervisor.adapters.accounts import Account
+from amonsup.supervisor.adapters.limits import Limits
 from amonsup.supervisor.adapters.scopes import Holding
+from amonsup.supervisor.adapters.secrets import Secrets
 from amonsup.supervisor.adapters.spawn import Birth
 
 INHERITED = ("PATH", "LANG", "TZ")
@@ -34,9 +36,11 @@ class Surroundings(msgspec.Struct, frozen=True):
 class Births:
     """`null` is /dev/null, for whoever has no input or no output."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, limits: Limits) -> None:
         self.surroundings = surroundings
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self.limits = limits
+        self.secrets = Secrets(surroundings.run_dir)
         self._own_account = accounts.own()
 
     def account(self, spec: ServiceSpec) -> Account:
@@ -58,7 +62,10 @@ class Births:
         is_ours: bool,
     ) -> Birth:
         """`is_ours`: one of our own processes, which keeps our limits. `output` is for stdout and stderr; all
-        descriptors stay the caller's."""
+        descriptors stay the caller's.
+
+        Just before the birth `secrets.hand_over` has to follow: what is made ready beforehand must hold none.
+        """
         around = self.surroundings
         limits = () if is_ours else rights.limits(spec, around.nofile)
         given = {"oom_score_adj": None if is_ours else around.oom_score_adj, **rights.of(spec)}
@@ -76,8 +83,8 @@ class Births:
             limits=(*limits, *holding.limits),
             no_new_privileges=spec.no_new_privileges,
             cgroup_fd=holding.cgroup_fd,
-            v1_procs=holding.v1_procs,
-            cpus=holding.cpus,
+            v1_procs=() if is_ours else self.limits.place(spec),
+            cpus=self.limits.cpus_at_birth(spec),
             **given,
         )
 
@@ -88,6 +95,8 @@ class Births:
         found.update(HOME=account.home, USER=account.name, LOGNAME=account.name, SHELL=account.shell)
         found.update(spec.environment)
         found.update(AMONSUP_SITE=self.surroundings.site, AMONSUP_SERVICE=spec.name, AMONSUP_LIFE=str(generation))
+        if spec.secrets:
+            found["AMONSUP_SECRETS"] = self.secrets.path(spec.name)
         if notify:
             found["NOTIFY_SOCKET"] = notify
             if spec.watchdog_s > 0:

@@ -121,7 +121,8 @@ class Supervisor:
         else:
             self.record.begin(is_applied=True)
             self._boot()
-        self.lives.limits.keep_only({*self.fleet.states, *self.household.states})
+        live = {name for name, state in self.fleet.states.items() if state.phase in LIVE}
+        self.lives.keep_only({*self.fleet.states, *self.household.states}, live)
         self._open_server()
         self._is_up = True
         self.watch.reap_orphans()

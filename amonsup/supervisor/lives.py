@@ -23,7 +23,7 @@ from amonsup.supervisor.adapters import accounts, procfs, readiness, spawn
 from amonsup.supervisor.adapters.accounts import Account
 from amonsup.supervisor.adapters.limits import Limits, limits_of
 from amonsup.supervisor.adapters.outputs import STDERR, Outputs
-from amonsup.supervisor.adapters.scopes import Holding, Scopes
+from amonsup.supervisor.adapters.scopes import Scopes
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.sweep import Sweep
 from amonsup.supervisor.adapters.usage import Usage
@@ -99,7 +99,7 @@ class Lives:
         self.limits = limits
         self.usage = Usage(scopes, limits)
         self._loop = loop
-        self._births = Births(surroundings)
+        self._births = Births(surroundings, limits)
         self._run_dir = surroundings.run_dir
         self._watch = watch
         self._outputs = outputs
@@ -160,6 +160,7 @@ class Lives:
             # A start that follows at once need not look again; by the next turn anything may have happened.
             self._clean.add(spec.name)
             self._loop.call_soon(let_go)
+            self._births.secrets.drop(spec.name)
             self._post(ev.Swept(name=spec.name, generation=generation, strays=strays))
 
         if not signum and spec.name not in self._sweeps and self.scopes.is_deserted(spec.name):
@@ -181,6 +182,7 @@ class Lives:
         self._store.drop(f"notify:{name}")
         self.scopes.remove(name)
         self.limits.remove(name)
+        self._births.secrets.drop(name)
         self.usage.forget(name)
         self._generations.pop(name, None)
         self._mains.pop(name, None)
@@ -190,8 +192,14 @@ class Lives:
         self._to_ready.clear()
         for name in list(self._readied):
             self._drop_readied(name)
+        self._births.secrets.keep_only(())
         self.limits.close()
         self.scopes.close()
+
+    def keep_only(self, names: Iterable[str], live: Iterable[str]) -> None:
+        """After a start of ours: what an earlier daemon left of other services goes; secrets stay with who lives."""
+        self.limits.keep_only(names)
+        self._births.secrets.keep_only(live)
 
     def respecified(self, before: Mapping[str, ServiceSpec], now: Mapping[str, ServiceSpec]) -> None:
         """Limits that a running service can be given get in force at once; of the rest its next life will hear."""
@@ -254,6 +262,7 @@ class Lives:
         self._adopt(spec.name, generation, pid, ticks, self._loop.now())
 
     def _post_unborn(self, name: str, generation: int) -> None:
+        self._births.secrets.drop(name)
         self._outputs.over(name, generation)
         self._post(ev.Unborn(name=name, generation=generation))
 
@@ -283,6 +292,7 @@ class Lives:
                 name=name, generation=generation, reason=reason, is_transient=error.errno in TRANSIENT
             )
         if failure is not None:
+            self._births.secrets.drop(name)
             self._outputs.over(name, generation)
             self._post(failure)
 
@@ -291,6 +301,8 @@ class Lives:
         if spec.type is ServiceType.NOTIFY:
             self._notify[spec.name].drain()
         try:
+            if spec.secrets:
+                self._births.secrets.hand_over(spec, self._births.account(spec))
             born = spawn.spawn_readied(coming.readied, is_thawed=spec.name in self._clean)
             # Its exec has just woken us, perhaps on its own processor: it goes first, our book-keeping can wait.
             os.sched_yield()
@@ -336,7 +348,7 @@ class Lives:
             temporary += [ours for ours, _ in extra]
             output = self._output(spec, generation, account)
             notify = self._notify_path(spec, account)
-            holding = self.holding(spec)
+            holding = self.scopes.holding(spec.name)
             if holding.cgroup_fd >= 0:
                 temporary.append(holding.cgroup_fd)
             is_ours = spec.name in self.extras
@@ -346,14 +358,6 @@ class Lives:
             _close(temporary)
             raise
         return Next(spec, generation, readied, tuple(temporary), accounts.stamp())
-
-    def holding(self, spec: ServiceSpec) -> Holding:
-        """What ties a child to its service and its limits. Raises OSError; a limit that cannot be had is no reason."""
-        holding = self.scopes.holding(spec.name)
-        v1_procs, cpus = self.limits.place(spec), self.limits.cpus_at_birth(spec)
-        if v1_procs or cpus:
-            return msgspec.structs.replace(holding, v1_procs=v1_procs, cpus=cpus)
-        return holding
 
     def _check_room(self) -> None:
         """Raises OSError if what is left is reserved. The lowest free number tells how many are in use."""

@@ -105,8 +105,13 @@ def test_verbs_know_of_the_configuration_only_its_records() -> None:
 
 
 def test_the_supervisor_and_the_logger_parse_no_yaml_while_they_live() -> None:
-    """Of config they load records, fingerprint, watch patterns; parsing is a process of its own (boot.py, config)."""
-    allowed = {"amonsup.config.specs", "amonsup.config.fingerprints", "amonsup.config.watch_rules"}
+    """Of config they load records and rules; parsing is a process of its own (boot.py, config)."""
+    allowed = {
+        "amonsup.config.specs",
+        "amonsup.config.fingerprints",
+        "amonsup.config.watch_rules",
+        "amonsup.config.secret_files",
+    }
     lazily = {"amonsup.config.helper", "amonsup.config.load", "amonsup.config.capabilities"}
     lazily |= {"amonsup.config.calendar", "amonsup.config.units"}
     for path in [*modules_below("supervisor"), *modules_below("logs")]:

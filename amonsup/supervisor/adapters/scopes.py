@@ -39,8 +39,6 @@ class Holding(msgspec.Struct, frozen=True):
 
     cgroup_fd: int = -1
     limits: tuple[tuple[int, int, int], ...] = ()
-    v1_procs: tuple[str, ...] = ()  # of the hierarchies that limit it (limits.py)
-    cpus: frozenset[int] = frozenset()
 
 
 class Scopes(Protocol):

@@ -33,6 +33,7 @@ BORN_WITH = (
     "oom_score_adj",
     "cap_drop",
     "cap_add",
+    "secrets",
 )
 """Fields whose change needs a new life. `logging.capture` and `logging.stderr` count too."""
 

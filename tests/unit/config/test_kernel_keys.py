@@ -25,6 +25,7 @@ VALUES = {
     "cpuset": ("0-3,6", "a", "'a' is not a list of processors"),
     "cap_drop": ("[ALL]", "[NET_BINDSERVICE]", "did you mean 'NET_BIND_SERVICE'?"),
     "cap_add": ("[net_bind_service]", "[1]", "'1' is not a capability"),
+    "secrets": ("{token: /etc/t}", "{a b: /etc/t}", "'a b' is not a name"),
 }  # fmt: skip
 
 

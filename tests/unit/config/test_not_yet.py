@@ -28,7 +28,6 @@ VALUES = {
     "schedule": ('"*/10 * * * *"', '"* *"', "'* *' is not a schedule"),
     "time_zone": ("Europe/Berlin", '"a b"', "'a b' is not a time zone"),
     "catch_up": ("yes", "2", "'2' is neither true nor false"),
-    "secrets": ("{token: /etc/t}", "{a b: /etc/t}", "'a b' is not a name"),
     "sockets": ("{http: '127.0.0.1:80'}", "{http: 80}", "'80' is not an address"),
     "update": ("{command: ls}", "{comand: ls}", "did you mean 'command'?"),
     "remote": ("viewer", "boss", "'boss' is unknown"),
@@ -90,7 +89,6 @@ def test_without_the_table_they_would_work(monkeypatch: pytest.MonkeyPatch, site
     spec = outcome.fleet.services[0]  # type: ignore[attr-defined]
     assert spec.healthcheck.test == ("ls",)
     assert spec.logging.watch[1].every_s == 600.0
-    assert spec.secrets == (("token", "/etc/t"),)
 
 
 def test_xmpp_is_typed(errors: Errors, base: Path) -> None:

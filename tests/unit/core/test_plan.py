@@ -63,7 +63,6 @@ NOT_YET = {
     "schedule": "schedule",
     "time_zone": "time_zone",
     "catch_up": "catch_up",
-    "secrets": "secrets",
     "sockets": "sockets",
     "update": "update",
     "remote": "remote",
@@ -118,6 +117,7 @@ OTHER: dict[str, Any] = {
     "oom_score_adj": 5,
     "cap_drop": ("ALL",),
     "cap_add": ("CAP_CHOWN",),
+    "secrets": (("token", "/etc/t"),),
 }
 
 
