@@ -49,7 +49,7 @@ def problem(schedule: str) -> tuple[str, str]:
     except CronSimError as wrong:
         field = str(wrong).removeprefix("Bad ")
         written = schedule.split()[list(FIELDS).index(field)] if field in FIELDS else schedule
-        return f"{field}: {written!r} cannot be", f"{FIELDS.get(field, ALLOWED)}; lists, ranges and steps of them"
+        return f"cannot be: {field} {written!r}", f"{FIELDS.get(field, ALLOWED)}; lists, ranges and steps of them"
     if not is_ever_due:
         return "never comes: there is no such day", ALLOWED
     return "", ""

@@ -86,6 +86,9 @@ def _check_type(draft: Draft) -> None:
         draft.report("type", "a forking service needs a 'pid_file'")
     if kind is ServiceType.ONESHOT and "healthcheck" in keys:
         draft.report("healthcheck", "a oneshot is over before its health could be checked")
+    if spec.schedule and "start_timeout" not in keys:
+        says = f"a run is ended after {spec.start_timeout_s:g} s (start_timeout): say how long it may take"
+        _warn(draft, draft.body.get("schedule"), "schedule", says)
     for key in ("time_zone", "catch_up"):
         if key in keys and "schedule" not in keys:
             draft.report(key, "says nothing without 'schedule'")

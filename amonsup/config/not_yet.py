@@ -10,7 +10,6 @@ from __future__ import annotations
 
 _LOGGING = "output is captured, not yet rotated, watched or transformed"
 _HOOKS = "there are no hooks"
-_CALENDAR = "nothing is started by the calendar"
 _AFAR = "there is no control plane"
 
 SERVICE: dict[str, str] = {
@@ -24,9 +23,6 @@ SERVICE: dict[str, str] = {
     "pre_stop": _HOOKS,
     "post_stop": _HOOKS,
     "scale": "a service has one instance",
-    "schedule": _CALENDAR,
-    "time_zone": _CALENDAR,
-    "catch_up": _CALENDAR,
     "sockets": "sockets are not opened for services",
     "update": "nothing is updated from afar",
     "remote": _AFAR,

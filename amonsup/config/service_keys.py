@@ -35,6 +35,7 @@ from amonsup.config.fields import (
     umask,
 )
 from amonsup.config.keys import Key, ListOf, MapOf, OrWord, Record, Table, Values, as_mapping, table
+from amonsup.config.schedule_keys import Schedule, TimeZone
 from amonsup.config.specs import (
     Backoff,
     Condition,
@@ -53,7 +54,6 @@ from amonsup.config.strict_yaml import Mapping, Node, Scalar, Sequence, kind
 ROLES = {role.name.lower(): role for role in Role}
 MILLISECOND = 0.001
 ADDRESS = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
-CALENDAR = r"@(?:hourly|daily|weekly|monthly|yearly)|[0-9A-Za-z*,/-]+(?: +[0-9A-Za-z*,/-]+){4}"
 UNLIMITED = "unlimited"
 ULIMITS = [
     "as",
@@ -490,17 +490,9 @@ SERVICE: Table = table(
     Key("cap_drop", ListOf(capability()), "Capabilities taken away."),
     Key("cap_add", ListOf(capability()), "Capabilities given."),
     Key("scale", integer(1, 1000), "How many instances."),
-    Key(
-        "schedule",
-        pattern(CALENDAR, "a schedule", "five fields as cron has them, or @daily and the like"),
-        "When a oneshot runs.",
-    ),
-    Key(
-        "time_zone",
-        pattern(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*", "a time zone", "a name such as Europe/Berlin"),
-        "Of schedule.",
-    ),
-    Key("catch_up", boolean(), "Whether a missed run is made up for.", "false"),
+    Key("schedule", Schedule(), "When a oneshot runs: cron's five fields, or @daily and the like."),
+    Key("time_zone", TimeZone(), "Of schedule; the machine's own if nothing is said."),
+    Key("catch_up", boolean(), "Whether one run makes up for those that were missed.", "false"),
     Key(
         "secrets",
         MapOf(name(), FilePath()),

@@ -25,9 +25,6 @@ VALUES = {
     "pre_stop": ("ls", "''", "names no program"),
     "post_stop": ("ls", "''", "names no program"),
     "scale": ("3", "0", "'0' is out of range"),
-    "schedule": ('"*/10 * * * *"', '"* *"', "'* *' is not a schedule"),
-    "time_zone": ("Europe/Berlin", '"a b"', "'a b' is not a time zone"),
-    "catch_up": ("yes", "2", "'2' is neither true nor false"),
     "sockets": ("{http: '127.0.0.1:80'}", "{http: 80}", "'80' is not an address"),
     "update": ("{command: ls}", "{comand: ls}", "did you mean 'command'?"),
     "remote": ("viewer", "boss", "'boss' is unknown"),
@@ -55,7 +52,7 @@ def test_refused(errors: Errors, key: str) -> None:
     reason = not_yet.SERVICE[key]
     refusal = f"not yet: {key}: {reason} (this version does not have it)"
     assert next(each for each in found if "not yet" in each).endswith(f": services.s.{key}: {refusal}")
-    assert all("not yet" in each or "needs 'type" in each or "without 'schedule'" in each for each in found)
+    assert all("not yet" in each or "needs 'type" in each for each in found)
 
 
 @pytest.mark.parametrize("key", VALUES)
@@ -78,12 +75,11 @@ def test_without_the_table_they_would_work(monkeypatch: pytest.MonkeyPatch, site
     monkeypatch.setattr(Record, "_refuse_missing", lambda *_: None)
     lines = [f"    {key}: {right}\n" for key, (right, _, _) in VALUES.items() if "." not in key]
     inner = ", ".join(f"{key[8:]}: {right}" for key, (right, _, _) in VALUES.items() if "." in key)
-    apart = ("pid_file", "schedule", "time_zone", "catch_up")
+    apart = ("pid_file",)
     kept = [line for line in lines if not line.strip().startswith(apart)]
     outcome = site(
         "services:\n  s:\n    command: /bin/true\n" + "".join(kept) + f"    logging: {{{inner}}}\n"
         "  f: {command: /bin/true, type: forking, pid_file: /run/x}\n"
-        '  o: {command: /bin/true, type: oneshot, schedule: "@daily", time_zone: UTC, catch_up: yes}\n'
     )
     assert not isinstance(outcome, list), [each.render() for each in outcome]
     spec = outcome.fleet.services[0]  # type: ignore[attr-defined]
