@@ -48,7 +48,7 @@ def ask(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Ou
         with closing(conversation.messages(request, is_command=is_command, may_repeat=may_repeat)) as messages:
             for message in messages:
                 if isinstance(message, Refused):
-                    raise _refusal(message)
+                    raise refusal(message)
                 if isinstance(message, Accepted):
                     is_accepted = True
                     conversation.progress.wait_for(message.targets)
@@ -84,7 +84,7 @@ def _in_the_way(path: str, targets: tuple[str, ...]) -> str:
         with closing(conversation.messages(request, is_command=False)) as messages:
             for message in messages:
                 if isinstance(message, Answer):
-                    return blocking.summary(_parsed(message.result, BlockingResult, path), targets)
+                    return blocking.summary(parsed(message.result, BlockingResult, path), targets)
     except CommandError:
         pass  # nobody there just now, or an older daemon: the line names the targets instead
     return ""
@@ -97,7 +97,7 @@ def follow(verb: Verb, args: dict[str, Any], conversation: Conversation, output:
         with closing(conversation.messages(new_request(verb, args), is_command=False)) as messages:
             for message in messages:
                 if isinstance(message, Refused):
-                    raise _refusal(message)
+                    raise refusal(message)
                 if isinstance(message, Answer):
                     if instance not in ("", conversation.instance):
                         last_seq = -1  # another daemon: its numbers began anew, so we go on by time
@@ -119,10 +119,10 @@ def _entries(message: About, last_seq: int, path: str) -> list[tuple[msgspec.Raw
     """What is new in a message, as it came and as we understand it."""
     raws: tuple[msgspec.Raw, ...] = ()
     if isinstance(message, Answer):
-        raws = _parsed(message.result, _RawEvents, path).events
+        raws = parsed(message.result, _RawEvents, path).events
     elif isinstance(message, EventLine):
         raws = (message.event,)
-    entries = [(raw, _parsed(raw, Happening, path)) for raw in raws]
+    entries = [(raw, parsed(raw, Happening, path)) for raw in raws]
     return [(raw, entry) for raw, entry in entries if entry.seq > last_seq]
 
 
@@ -139,7 +139,8 @@ def _continued(given: dict[str, Any], last_seq: int, last_at: str) -> dict[str, 
     return args | ({"after": last_seq} if last_seq >= 0 else {"since": last_at})
 
 
-def _refusal(message: Refused) -> CommandError:
+def refusal(message: Refused) -> CommandError:
+    """What a refusal ends a command with."""
     return CommandError(message.code, message.text, REFUSALS.get(message.code, FAILED))
 
 
@@ -155,10 +156,11 @@ def _interrupted(verb: Verb, *, is_accepted: bool) -> CommandError:
 def _decoded(verb: Verb, message: Answer | Finished, path: str) -> Any:
     """An operation that is answered at once was not carried out: its plan was asked for."""
     is_plan = verb.kind is Kind.OPERATION and isinstance(message, Answer)
-    return _parsed(message.result, PlanResult if is_plan else verb.answer, path)
+    return parsed(message.result, PlanResult if is_plan else verb.answer, path)
 
 
-def _parsed(raw: msgspec.Raw, expected: Any, path: str) -> Any:
+def parsed(raw: msgspec.Raw, expected: Any, path: str) -> Any:
+    """The record in an answer. Raises ProtocolError."""
     try:
         return msgspec.json.decode(raw, type=expected)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:

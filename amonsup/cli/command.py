@@ -64,6 +64,11 @@ def _command(words: list[str], environ: Mapping[str, str], output: Output) -> in
     progress = Progress(output.progress_stream if verb.kind is Kind.OPERATION else None, time.monotonic)
     patience_s = NEVER if verb.kind is Kind.OPERATION else ask.READ_TIMEOUT_S
     conversation = Conversation(path, progress, asked.timeout or patience_s)
+    if asked.args.pop("watch", False):
+        from amonsup.cli import watch
+
+        gc.enable()
+        return watch.run(verb, asked.args, conversation, output)
     if asked.args.get("follow"):
         gc.enable()
         return ask.follow(verb, asked.args, conversation, output)

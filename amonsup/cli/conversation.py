@@ -118,6 +118,34 @@ class Conversation:
             self.progress.wait_for(())
             self.rest()
 
+    def opened(self) -> Line:
+        """A connection that was greeted, for who goes on talking (`next`); however many supervisors it takes."""
+        self._deadline = self._clock() + self._timeout_s
+        while True:
+            connection = self._connected()
+            try:
+                if self._greeting(connection):
+                    self._next_pause_s = FIRST_PAUSE_S
+                    return connection
+            except CommandError:
+                connection.close()
+                raise
+            connection.close()
+            self.rest()
+
+    def next(self, connection: Line, timeout_s: float) -> ServerMessage | None:
+        """The next message on a connection that was `opened`; None: its end. Raises TimeoutError."""
+        try:
+            line = connection.receive(timeout_s)
+        except LineTooLongError:
+            raise ProtocolError(self.path, f"a line longer than {MAX_ANSWER} bytes") from None
+        if line is None:
+            return None
+        try:
+            return decode_answer(line)
+        except LineError as wrong:
+            raise ProtocolError(self.path, str(wrong)) from None
+
     def wait_until_gone(self) -> None:
         """After a shutdown: until nobody answers on the socket, or somebody else does."""
         while True:
@@ -190,18 +218,9 @@ class Conversation:
     def _receive(self, connection: Line) -> ServerMessage | None:
         while True:
             try:
-                line = connection.receive(min(self._left(), self.progress.interval_s))
+                return self.next(connection, min(self._left(), self.progress.interval_s))
             except TimeoutError:
                 self.progress.tick()
-                continue
-            except LineTooLongError:
-                raise ProtocolError(self.path, f"a line longer than {MAX_ANSWER} bytes") from None
-            if line is None:
-                return None
-            try:
-                return decode_answer(line)
-            except LineError as wrong:
-                raise ProtocolError(self.path, str(wrong)) from None
 
     def _left(self) -> float:
         left_s = self._deadline - self._clock()
@@ -219,7 +238,7 @@ class Conversation:
         return CommandError("no-daemon", f"no amonsupd at {self.path} ({why})", NO_DAEMON, advice)
 
     def _gone(self) -> CommandError:
-        text = f"amonsupd at {self.path} went away before it answered, and nobody took its place"
+        text = f"amonsupd at {self.path} went away, and nobody took its place"
         return CommandError("no-daemon", text, NO_DAEMON)
 
     def _unknown(self, verb: str) -> CommandError:

@@ -20,7 +20,7 @@ from amonsup.verbs.page import Page
 
 
 class Output:
-    """`is_open`: there still is somebody to write for."""
+    """`is_open`: there still is somebody to write for; `redraws`: a terminal whose cursor we can move."""
 
     def __init__(
         self, stdout: TextIO | None, stderr: TextIO | None, environ: Mapping[str, str], *, is_json: bool
@@ -30,6 +30,7 @@ class Output:
         self._stdout, self._stderr = stdout, stderr
         is_dumb = environ.get("TERM", "") in ("", "dumb")
         self.is_coloured = not is_dumb and not environ.get("NO_COLOR") and _is_terminal(stdout)
+        self.redraws = not is_json and not is_dumb and _is_terminal(stdout)
         self.shows_progress = not is_json and not is_dumb and _is_terminal(stderr)
         for stream in (stdout, stderr):
             if isinstance(stream, io.TextIOWrapper):
@@ -43,12 +44,26 @@ class Output:
         return self._stderr if self.shows_progress else None
 
     def page(self, page: Page) -> None:
-        if self.is_coloured:
+        if self.redraws:
             from amonsup.cli import terminal  # rich: a terminal is in no hurry
 
-            self._write(terminal.render(page, _width(self._stdout)))
+            self._write(terminal.render(page, self.size()[0], has_colours=self.is_coloured))
         else:
             self._write(plain.render(page))
+
+    def drawn(self, page: Page, columns: int) -> str:
+        """A page for a terminal whose lines are cut instead of wrapped."""
+        from amonsup.cli import terminal
+
+        return terminal.render(page, columns, cuts=True, has_colours=self.is_coloured)
+
+    def size(self) -> tuple[int, int]:
+        """Columns and lines of the terminal; 80x24 for one that was never told."""
+        try:
+            found = os.get_terminal_size(self._stdout.fileno()) if self._stdout is not None else (0, 0)
+        except (OSError, ValueError):
+            found = (0, 0)
+        return found[0] or 80, found[1] or 24
 
     def text(self, text: str) -> None:
         self._write(text)
@@ -114,11 +129,3 @@ def _give_up(stream: TextIO) -> None:
 
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
-
-
-def _width(stream: TextIO | None) -> int:
-    try:
-        columns = os.get_terminal_size(stream.fileno()).columns if stream is not None else 0
-    except (OSError, ValueError):
-        columns = 0
-    return columns or 80  # 0: a terminal that was never told

@@ -26,11 +26,15 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """`right` names the columns that are aligned to the right; the last column takes what room is left."""
+    """`right` names the columns that are aligned to the right; the last column takes what room is left.
+
+    `is_brief`: a terminal cuts what does not fit, because one row is one line; otherwise the last column wraps.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     right: tuple[str, ...] = ()
+    is_brief: bool = False
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: Annotated[tuple[str, ...], describe("only these; default: all")] = ()
     all: Annotated[bool, describe("amonsup's own processes too", short="a")] = False
     usage: Annotated[bool, describe("tasks, input and output, open files too", short="u")] = False
+    watch: Annotated[bool, describe("go on, and show every change; Ctrl-C ends it", short="w")] = False
 
 
 def _cpu(percent: float | None) -> str:
@@ -65,7 +66,8 @@ def page(result: StatusResult) -> Page:
         )
         for row in result.services
     )
-    blocks: Page = [Table(columns, rows, right=("PID", "UPTIME", "RESTARTS", "CPU", "MEM", *more))]
+    right = ("PID", "UPTIME", "RESTARTS", "CPU", "MEM", *more)
+    blocks: Page = [Table(columns, rows, right=right, is_brief=True)]
     return [*blocks, *(line(Cell(f"! {warning}", Tone.BAD)) for warning in result.warnings)]
 
 
@@ -76,6 +78,7 @@ VERB = Verb(
     summary="A line a service: state, pid, uptime, restarts, and what is wrong.",
     details=(
         "States: stopped, waiting (for a dependency), starting, running, unhealthy, backoff, stopping, exited, fatal."
+        "\nWith --watch a terminal is redrawn in place; a pipe gets a block for every change, with --json a line."
         "\n\nExamples:  amonsup status   ·   amonsup status ce db   ·   amonsup --json status | jq '.[].state'"
     ),
     arguments=Arguments,

@@ -663,13 +663,9 @@ def test_schema_is_json(run: Start, options: tuple[str, ...]) -> None:
 
 
 def test_words_that_are_not_utf8(amonsup: Start, run: Start) -> None:
-    assert amonsup("start", b"\xff").end() == (
-        2,
-        "",
-        "amonsup: '\\udcff' is not UTF-8\n"
-        "  usage: amonsup start [--no-wait] SERVICE...\n"
-        "  amonsup start --help says more\n",
-    )
+    status, out, err = amonsup("start", b"\xff").end()
+    assert (status, out) == (2, "")
+    assert err.startswith("amonsup: '\\udcff' is not UTF-8\n  usage: amonsup start [")
     assert run("--socket", b"/tmp/\xff", "status", "--json").document()[0] == 3
 
 

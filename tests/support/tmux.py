@@ -27,7 +27,7 @@ class Tmux:
     def start(self, *words: str, **environ: str) -> Tmux:
         """`amonsup WORDS` in the window; its exit status is shown below it when it ends."""
         client = f"{self.site.who.python} -m amonsup.cli.main -c {self.site.config_file} {' '.join(words)}"
-        return self.run(f'cd /\n{client}\necho "ended with $?"\nread -r _', **environ)
+        return self.run(f'trap : INT\ncd /\n{client}\necho "ended with $?"\nread -r _', **environ)
 
     def run(self, text: str, **environ: str) -> Tmux:
         """A shell script in the window."""

@@ -83,7 +83,7 @@ def test_help_for_a_verb_needs_nothing_else(line: str) -> None:
         ("status -ax", "there is no option -x"),
         ("--all status", "there is no option --all before the verb"),
         ("--no-wait stop ce", "there is no option --no-wait before the verb"),
-        ("status --no-wait", "there is no option --no-wait"),
+        ("tree --no-wait", "there is no option --no-wait"),
         ("status --all=yes", "--all takes no value"),
         ("status -a-", "-a takes no value"),
         ("start", "start: SERVICE is missing"),
