@@ -13,7 +13,7 @@ import json
 import os
 import sys
 
-ROLES = ("guardian", "supervisor", "logger", "compressor", "config", "probe")
+ROLES = ("guardian", "supervisor", "logger", "compressor", "reader", "config", "probe")
 
 
 def command_line(role: str, options: dict[str, object]) -> list[str]:
@@ -59,6 +59,10 @@ def main() -> int:
         from amonsup.logs import compressor
 
         return compressor.main()
+    if role == "reader":
+        from amonsup.logs import reader
+
+        return reader.main(options)
     if role == "config":
         from amonsup.config import helper
 
@@ -73,7 +77,7 @@ def probe(options: dict[str, str]) -> int:
     """
     import amonsup
     from amonsup.config import helper  # noqa: F401
-    from amonsup.logs import compressor, logger  # noqa: F401
+    from amonsup.logs import compressor, logger, reader  # noqa: F401
     from amonsup.supervisor import daemon, guardian, trial  # noqa: F401
 
     objection = trial.objection(options["state_dir"], options["run_dir"])

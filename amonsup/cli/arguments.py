@@ -10,6 +10,7 @@ is generated from its `arguments` record:
     str, metavar in brackets     one word that may be left out
     bool                         a flag
     other str and int            an option with a value
+    hidden                       nothing: for programs
 
 Only what was given is sent: the defaults are the server's.
 """
@@ -96,6 +97,8 @@ def grammar(verb: Verb) -> Grammar:
     for field in described.fields:
         assert isinstance(field.type, inspect.Metadata), f"{verb.name}.{field.name} has no describe(…)"
         kind, extra = field.type.type, field.type.extra or {}
+        if "hidden" in extra:
+            continue
         help_text = (field.type.extra_json_schema or {}).get("description", "")
         metavar = extra.get("metavar", "")
         choices = tuple(extra["choice"].split("|")) if "choice" in extra else ()

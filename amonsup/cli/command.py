@@ -52,6 +52,12 @@ def _command(words: list[str], environ: Mapping[str, str], output: Output) -> in
 
         return local.run(verb, asked.args, asked.config, environ, output)
 
+    if verb.kind is Kind.READING:
+        from amonsup.cli import logs
+
+        site = logs.Site(asked.socket, asked.config, environ)
+        return logs.run(verb, asked.args, site, asked.timeout or 0.0, output)
+
     from amonsup.cli import ask
     from amonsup.cli.conversation import Conversation
     from amonsup.cli.progress import NEVER, Progress

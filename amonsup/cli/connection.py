@@ -6,7 +6,9 @@ given on a command line may be anything.
 
 from __future__ import annotations
 
+import os
 import socket
+import struct
 import time
 
 MAX_ANSWER = 16 * 1024 * 1024
@@ -14,6 +16,7 @@ MAX_ANSWER = 16 * 1024 * 1024
 
 _CHUNK = 256 * 1024
 _CONNECT_S = 1.0
+_RIGHTS = socket.CMSG_SPACE(4 * 4)  # a few descriptors; only `logs` gets one
 
 
 class LineTooLongError(Exception):
@@ -26,6 +29,7 @@ class Connection:
     def __init__(self, path: str) -> None:
         self._buffer = bytearray()
         self._searched = 0
+        self.descriptors: list[int] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             # With a time limit a full backlog is EAGAIN instead of a wait that nobody could see.
@@ -52,7 +56,8 @@ class Connection:
                 raise LineTooLongError
             self._socket.settimeout(_limit(until - time.monotonic()))
             try:
-                chunk = self._socket.recv(_CHUNK)
+                chunk, rights, _, _ = self._socket.recvmsg(_CHUNK, _RIGHTS, socket.MSG_CMSG_CLOEXEC)
+                self._take(rights)
             except ConnectionError:
                 chunk = b""
             if not chunk:
@@ -64,7 +69,15 @@ class Connection:
         return line
 
     def close(self) -> None:
+        """Descriptors that nobody has taken out of the list are closed too."""
         self._socket.close()
+        while self.descriptors:
+            os.close(self.descriptors.pop())
+
+    def _take(self, rights: list[tuple[int, int, bytes]]) -> None:
+        for level, kind, raw in rights:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                self.descriptors += struct.unpack(f"{len(raw) // 4}i", raw[: len(raw) // 4 * 4])
 
 
 def _limit(timeout_s: float) -> float | None:

@@ -8,17 +8,23 @@ from typing import Any
 
 from amonsup.cli.errors import DONE, WRONG_USE, CommandError
 from amonsup.cli.output import Output
+from amonsup.config.specs import SiteSpec
 from amonsup.verbs.verb import Verb
 
 
 def socket_path(config: str, environ: Mapping[str, str]) -> str:
-    """As amonsup.yaml has it. It is read each time: what a cache says may no longer be true."""
+    """As amonsup.yaml has it."""
+    return site_of(config, environ).socket
+
+
+def site_of(config: str, environ: Mapping[str, str]) -> SiteSpec:
+    """amonsup.yaml. It is read each time: what a cache says may no longer be true."""
     from amonsup.config.site import load_site  # YAML: not for those who give --socket
 
     site = load_site(_config_file(config, environ), environ=environ)
     if isinstance(site, list):
         raise CommandError("invalid", "\n".join(error.render() for error in site), WRONG_USE)
-    return site.socket
+    return site
 
 
 def run(verb: Verb, args: dict[str, Any], config: str, environ: Mapping[str, str], output: Output) -> int:

@@ -64,9 +64,32 @@ class Output:
         except (OSError, ValueError):
             found = (0, 0)
         return found[0] or 80, found[1] or 24
+    @property
+    def is_terminal(self) -> bool:
+        return _is_terminal(self._stdout)
 
     def text(self, text: str) -> None:
         self._write(text)
+
+    def raw(self, data: bytes) -> None:
+        """Bytes of others, as they are, or made harmless by whoever brings them."""
+        if not data or self._stdout is None or not self.is_open:
+            return
+        try:
+            self._stdout.buffer.write(data)
+            self._stdout.buffer.flush()
+        except OSError as wrong:
+            self._lost(wrong)
+
+    def remark(self, text: str) -> None:
+        """Something beside what was asked for, to stderr."""
+        if self._stderr is not None:
+            try:
+                self._stderr.write(f"amonsup: {harmless(text)}\n")
+                self._stderr.flush()
+            except OSError:
+                _give_up(self._stderr)
+                self._stderr = None
 
     def document(self, document: Any) -> None:
         """One JSON document on one line; indented where a person looks at it."""
@@ -104,10 +127,14 @@ class Output:
             self._stdout.write(text)
             self._stdout.flush()
         except OSError as wrong:
-            _give_up(self._stdout)
-            self.is_open = False
-            if not isinstance(wrong, BrokenPipeError):
-                raise CommandError("output", f"cannot write the answer: {wrong.strerror}", FAILED) from None
+            self._lost(wrong)
+
+    def _lost(self, wrong: OSError) -> None:
+        assert self._stdout is not None
+        _give_up(self._stdout)
+        self.is_open = False
+        if not isinstance(wrong, BrokenPipeError):
+            raise CommandError("output", f"cannot write the answer: {wrong.strerror}", FAILED) from None
 
 
 def _prefixed(lines: list[str]) -> list[str]:

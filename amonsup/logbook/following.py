@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from amonsup.logbook import names
 from amonsup.logbook.inotify import OF_DIRECTORY, Inotify
-from amonsup.logbook.pieces import IDLE, Item, Piece
+from amonsup.logbook.pieces import Idle, Item, Piece
 from amonsup.logbook.span import Labels
 from amonsup.logbook.tail import Tail
 
@@ -32,13 +32,16 @@ def followed(log_dir: str, sources: list[Source], label: Label, wait: Callable[[
         for source in sources:
             source.tape.close()  # what follows is opened anew
         due = set(range(len(tails)))
+        looked: set[int] = set()
         while True:
             for number in sorted(due):
                 yield from _news(sources[number], tails[number], label)
+            looked |= due
             due = {number for number in due if tails[number].has_more}
             if due:
                 continue
-            yield IDLE
+            yield Idle({tails[number].log: tails[number].position for number in looked})
+            looked.clear()
             if not wait(inotify.fileno()):
                 return
             due = _concerned(inotify.read(), tails, of_directory)

@@ -17,7 +17,7 @@ def merged(streams: list[Iterator[Item]]) -> Iterator[Item]:
     if len(streams) == 1:
         yield from streams[0]
         return
-    progress = [Scanned(0.0, 0, 0)] * len(streams)
+    done, total = [0] * len(streams), [0] * len(streams)
     # (moment, number of the stream, its next item)
     waiting: list[tuple[float, int, Item]] = []
     latest = [0.0] * len(streams)
@@ -35,8 +35,8 @@ def merged(streams: list[Iterator[Item]]) -> Iterator[Item]:
     while waiting:
         _, number, item = heapq.heappop(waiting)
         if isinstance(item, Scanned):
-            progress[number] = item
-            yield Scanned(item.at, sum(each.done for each in progress), sum(each.total for each in progress))
+            done[number], total[number] = item.done, item.total
+            yield Scanned(item.log, item.position, item.at, sum(done), sum(total))
         else:
             yield item
         advance(number)

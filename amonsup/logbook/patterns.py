@@ -73,6 +73,8 @@ def _compiled(text: str, ignores_case: bool) -> Callable[..., re.Match[bytes] | 
     options.case_sensitive = not ignores_case
     try:
         re2.compile(text, options)  # by itself first: what is wrapped around it must not make it whole
+        if "\\Q" in text:
+            text += "\\E"  # what is quoted to the end would quote the wrapping
         found: Callable[..., re.Match[bytes] | None] = re2.compile(f"(?m:{text})", options).search
     except re2.error as error:
         raise _explained(text, error) from None

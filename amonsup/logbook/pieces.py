@@ -38,18 +38,23 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Scanned(msgspec.Struct, frozen=True):
-    """So many bytes of all there is to read have been looked at; nothing before `at` will come from this log."""
+    """Everything of a log before `position` was said, and nothing from before `at` will come of it any more.
 
+    `done` of `total` bytes that are to be looked at.
+    """
+
+    log: str
+    position: int
     at: float
     done: int
     total: int
 
 
 class Idle(msgspec.Struct, frozen=True):
-    """Everything there is has been said; whoever follows is about to wait."""
+    """Everything there is was said; who follows is about to wait. How far it is, for the logs where that changed."""
 
+    positions: dict[str, int]
 
-IDLE = Idle()
 
 Item = Piece | Note | Scanned | Idle
 

@@ -43,8 +43,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     grep: str = ""
     ignore_case: bool = False
     context: int = 0
-    before: int = 0
-    after: int = 0
+    before_context: int = 0
+    after_context: int = 0
     cursor: str = ""
     is_labelled: bool = False
 
@@ -148,7 +148,7 @@ class Reading:
         lines = query.lines
         if lines < 0 and query.follow and not (query.since or query.cursor or query.life):
             lines = LINES_WHEN_FOLLOWING
-        before, after = max(query.before, query.context), max(query.after, query.context)
+        before, after = max(query.before_context, query.context), max(query.after_context, query.context)
         not_before = 0
         if lines >= 0 and self._pattern is None:
             source.start = source.tape.last_lines(lines, source.start, source.end)
@@ -164,18 +164,21 @@ class Reading:
     def _history(self, source: Source) -> Iterator[Item]:
         tape = source.tape
         told = source.start
+        total = source.end - source.start
+        yield Scanned(tape.log, source.start, 0.0, 0, total)
         for position, data in tape.blocks(source.start, source.end, keeps_rest=self._query.follow):
             end = position + len(data)
             yield from source.labels.drops(told, end)
             yield from self.label(source, source.labels, position, data)
             source.position = told = end
             at = source.labels.time_of(position) if source.is_labelled else 0.0
-            yield Scanned(at, end - source.start, source.end - source.start)
+            yield Scanned(tape.log, end, at, end - source.start, total)
         yield from tape.notes
 
 
 def _check(query: Query) -> None:
-    for name, value in (("context", query.context), ("before", query.before), ("after", query.after)):
+    for name in ("context", "before_context", "after_context"):
+        value = getattr(query, name)
         if not 0 <= value <= MOST_CONTEXT:
             raise ReadError("bad-request", f"{name}: 0 to {MOST_CONTEXT} lines are allowed, not {value}")
     if query.stream not in ("", "out", "err"):
@@ -184,8 +187,8 @@ def _check(query: Query) -> None:
         raise ReadError("bad-request", "follow goes on for ever, until does not: only one of them is allowed")
     if query.follow and query.life not in ("", "last"):
         raise ReadError("bad-request", "follow: a life that is over cannot be followed; allowed: life last")
-    if (query.context or query.before or query.after or query.ignore_case) and not query.grep:
-        raise ReadError("bad-request", "context, before, after and ignore_case belong to grep")
+    if (query.context or query.before_context or query.after_context or query.ignore_case) and not query.grep:
+        raise ReadError("bad-request", "context and ignore_case belong to grep")
 
 
 def _pattern(query: Query) -> Pattern | None:

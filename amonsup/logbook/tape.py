@@ -7,7 +7,6 @@ file can only be unpacked from its start. Memory is a block, and one line.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import zlib
@@ -277,13 +276,16 @@ def may_read(log_dir: str, log: str) -> bool:
     """Whether this process can read all of a log by itself: its directory, files and index."""
     if not os.access(log_dir, os.R_OK | os.X_OK):
         return False
-    index = names.index_path(log_dir, log)
-    with contextlib.suppress(OSError):
-        for path in (os.path.dirname(index), index):
-            if not os.access(path, os.R_OK) and (
-                os.path.lexists(path) or not os.access(os.path.dirname(path), os.X_OK)
-            ):
-                return False
-    return all(
-        os.access(os.path.join(log_dir, entry), os.R_OK) for entry in os.listdir(log_dir) if names.parse(log, entry)
-    )
+    files = [os.path.join(log_dir, entry) for entry in os.listdir(log_dir) if names.parse(log, entry)]
+    return not any(_is_closed(path) for path in (names.index_path(log_dir, log), *files))
+
+
+def _is_closed(path: str) -> bool:
+    """It is there, or may be, and is not for us."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return not os.access(path, os.R_OK)

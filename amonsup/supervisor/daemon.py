@@ -48,6 +48,7 @@ from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import AT_REST, LIVE, Phase
 from amonsup.supervisor.model.records import Operation, Outcome, ServiceState, Task
+from amonsup.supervisor.readers import Readers
 from amonsup.supervisor.record import Record
 from amonsup.supervisor.requests import Requests
 from amonsup.supervisor.tidings import Tidings, complain, rfc3339
@@ -98,6 +99,8 @@ class Supervisor:
         self.logger = LoggerLink(self.loop, self.store, self.outputs, self._log_settings, self.tidings.say)
         self.lives.extras[LOGGER] = self.logger.make
         self.requests = Requests(self, self.instance)
+        self.readers = Readers(self.site, self.watch)
+        self.start_reader = self.readers.start
         self.tidings.followers = self.requests.happened
         self._found = found
         self.server: server.Server | None = None
@@ -693,6 +696,7 @@ class Supervisor:
 
     def _leave_for_good(self) -> None:
         self.tidings.say("daemon-stopped", "everything is stopped")
+        self.readers.close()
         self.lives.close()
         self.store.announce_down(0)
         for path in (self._journal_path, self.site.socket):

@@ -8,13 +8,14 @@ safe for a client to ask a successor the same thing.
 from __future__ import annotations
 
 import importlib
+import os
 
 import msgspec
 
 from amonsup import __version__
 from amonsup.config.specs import AccessRule, Role
 from amonsup.supervisor.adapters.server import Connection, Peer
-from amonsup.supervisor.handlers.desk import Call, Desk, Later, Refusal, Reply
+from amonsup.supervisor.handlers.desk import Call, Desk, Handover, Later, Refusal, Reply
 from amonsup.supervisor.model.records import Operation
 from amonsup.verbs import NAMES, load
 from amonsup.verbs.results import Happening, OperationResult, TargetOutcome
@@ -118,6 +119,10 @@ class Requests:
         if isinstance(reply, Operation):
             self.accept(connection, reply)
             self._desk.carry_out(reply)
+        elif isinstance(reply, Handover):
+            if connection is not None:
+                connection.send(Answer(call.id, msgspec.Raw(msgspec.json.encode(reply.answer))), reply.fd)
+            os.close(reply.fd)
         elif connection is None or connection.is_closed:
             return
         elif isinstance(reply, Refusal):

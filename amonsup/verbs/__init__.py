@@ -23,6 +23,7 @@ NAMES = (
     "tree",
     "blocking",
     "events",
+    "logs",
     "rotate",
     "reopen",
     "schema",

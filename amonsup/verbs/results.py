@@ -146,6 +146,25 @@ class Happening(msgspec.Struct, frozen=True, omit_defaults=True):
     generation: int = 0
 
 
+class LogsResult(msgspec.Struct, frozen=True):
+    """The lines come through the descriptor that arrives with this, from a process of their own."""
+
+    services: tuple[str, ...]
+    reader: int
+
+
+class LogLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of `logs --json`. `cursor` leads on behind it; `raw`, base64, is there if the line is not UTF-8."""
+
+    service: str
+    stream: str
+    at: str | None
+    text: str
+    cursor: str
+    life: int
+    raw: str = ""
+
+
 class EventsResult(msgspec.Struct, frozen=True):
     events: tuple[Happening, ...]
 

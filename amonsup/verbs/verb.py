@@ -21,6 +21,7 @@ class Kind(enum.Enum):
     READ = "read"  # answered at once
     OPERATION = "operation"  # accepted, then finished
     STREAM = "stream"  # answered, then followed by events if asked to
+    READING = "reading"  # answered with a descriptor through which the rest comes; by the client itself where it may
     LOCAL = "local"  # needs no daemon: done by the client
 
 

@@ -53,16 +53,22 @@ class Connection:
         self._sock = sock
         self._inbox = b""
         self._outbox = bytearray()
+        self._passing: list[tuple[int, int]] = []  # (where in the outbox, descriptor that goes with that byte)
         server.loop.watch(sock.fileno(), self._ready)
 
-    def send(self, message: ServerMessage) -> None:
-        """Send as much as goes, keep the rest; a client that does not read is cut off at MAX_UNREAD."""
+    def send(self, message: ServerMessage, fd: int = -1) -> None:
+        """Send as much as goes, keep the rest; a client that does not read is cut off at MAX_UNREAD.
+
+        A descriptor goes with the first byte of its message (unix(7), SCM_RIGHTS); it stays the caller's.
+        """
         if self.is_closed:
             return
         if len(self._outbox) > MAX_UNREAD:
             self.close()
             return
         was_empty = not self._outbox
+        if fd >= 0:
+            self._passing.append((len(self._outbox), os.dup(fd)))
         self._outbox += encode(message)
         if was_empty:
             self._flush()
@@ -73,6 +79,9 @@ class Connection:
         self.is_closed = True
         self._server.loop.unwatch(self._sock.fileno())
         self._sock.close()
+        for _, fd in self._passing:
+            os.close(fd)
+        self._passing.clear()
         self._server.forget(self)
 
     def _ready(self, mask: int) -> None:
@@ -83,7 +92,7 @@ class Connection:
 
     def _flush(self) -> None:
         try:
-            sent = self._sock.send(self._outbox, socket.MSG_NOSIGNAL)
+            sent = self._send_some()
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -91,6 +100,20 @@ class Connection:
             return
         del self._outbox[:sent]
         self._server.loop.watch(self._sock.fileno(), self._ready, READ | WRITE if self._outbox else READ)
+
+    def _send_some(self) -> int:
+        if not self._passing:
+            return self._sock.send(self._outbox, socket.MSG_NOSIGNAL)
+        at, fd = self._passing[0]
+        if at:
+            sent = self._sock.send(self._outbox[:at], socket.MSG_NOSIGNAL)
+        else:
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))]
+            sent = self._sock.sendmsg([self._outbox], rights, socket.MSG_NOSIGNAL)
+            os.close(fd)
+            del self._passing[0]
+        self._passing = [(at - sent, fd) for at, fd in self._passing]
+        return sent
 
     def _read(self) -> None:
         try:

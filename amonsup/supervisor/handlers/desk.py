@@ -55,6 +55,13 @@ class OwnProcess(msgspec.Struct, frozen=True):
     facts: dict[str, str]
 
 
+class Handover(msgspec.Struct, frozen=True):
+    """An answer with a descriptor, which belongs to whoever gets this."""
+
+    answer: msgspec.Struct
+    fd: int
+
+
 Reply = msgspec.Struct | Refusal | Operation
 
 
@@ -112,6 +119,9 @@ class Desk(Protocol):
         """Put an accepted operation on record, then begin it."""
 
     def upgrade(self, call: Call) -> None: ...
+
+    def start_reader(self, query: msgspec.Struct, by: str) -> tuple[int, int] | Refusal:
+        """A process that reads logs: its pid, and the end through which it speaks, which is the caller's."""
 
 
 def select(desk: Desk, words: Iterable[str], *, own: bool = False) -> list[str] | Refusal:

@@ -77,6 +77,7 @@ def test_as_grep_finds_them(lines, sizes, before, after, has_end, not_before):
         ("b.*c", b"b\xffc\nb-c\n", b"b-c\n"),  # as grep in a UTF-8 locale: no dot for what is no character
         ("(?i)ERROR", b"an error\n", b"an error\n"),
         ("nowhere", b"a\n", None),
+        (r"\Qa.b", b"axb\na.b\n", b"a.b\n"),
     ],
 )
 def test_a_pattern_means_a_line(pattern, text, found):

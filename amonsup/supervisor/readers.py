@@ -1,0 +1,89 @@
+"""Readers: a process each for clients who may not read the logs themselves (logs/reader.py).
+
+The supervisor starts one and hands its other end to the client; what is read never passes through here. Readers run as
+the logger's user, with bounded memory, behind everybody else in the queue for the processor. They are bounded in
+number, altogether and by caller, so that one who reads nothing of what was asked for keeps no place from others.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+
+import msgspec
+
+from amonsup import boot
+from amonsup.config.specs import SiteSpec
+from amonsup.loop.kernel import start_ticks
+from amonsup.supervisor.adapters import accounts, spawn
+from amonsup.supervisor.adapters.watch import Ended, Watch
+from amonsup.supervisor.handlers.desk import Refusal
+
+MOST = 32
+MOST_PER_CALLER = 12
+MEMORY = 1 << 30
+"""Bytes of address space: a reader needs some 60 MB, however much it reads."""
+
+LINK_FD = 3
+
+
+class Readers:
+    """Those of this supervisor; they end with it."""
+
+    def __init__(self, site: SiteSpec, watch: Watch) -> None:
+        self._site = site
+        self._watch = watch
+        self._callers: dict[int, tuple[int, str]] = {}  # pid -> (start time, who asked)
+
+    def start(self, query: msgspec.Struct, by: str) -> tuple[int, int] | Refusal:
+        """(pid, the client's end); the descriptor is the caller's."""
+        if len(self._callers) >= MOST:
+            return Refusal("busy", f"{MOST} logs are being read just now; try again later")
+        if sum(caller == by for _, caller in self._callers.values()) >= MOST_PER_CALLER:
+            return Refusal("busy", f"{by} reads {MOST_PER_CALLER} logs already")
+        try:
+            account = accounts.own() if not self._site.log_user else accounts.of(self._site.log_user, "", ())
+            asked = os.memfd_create("amonsup-query", os.MFD_CLOEXEC)
+            os.write(asked, msgspec.json.encode(query))
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        except LookupError as error:
+            return Refusal("failed", f"log_user: {error}")
+        except OSError as error:
+            return Refusal("failed", f"a reader cannot be started: {error.strerror}")
+        born = spawn.spawn(self._birth(account, asked, theirs.fileno()))
+        os.close(asked)
+        theirs.close()
+        if isinstance(born, spawn.SpawnFailure):
+            ours.close()
+            return Refusal("failed", f"a reader cannot be started: {born.text}")
+        pid, ticks = born.pid, start_ticks(born.pid)
+        self._callers[pid] = ticks, by
+        self._watch.own(pid, born.pidfd, ticks, lambda end: self._ended(pid, end))
+        return pid, ours.detach()
+
+    def close(self) -> None:
+        """Nothing of ours survives a shutdown."""
+        for pid, (ticks, _) in self._callers.items():
+            self._watch.signal(pid, ticks, signal.SIGKILL)
+
+    def _ended(self, pid: int, _end: Ended) -> None:
+        self._callers.pop(pid, None)
+
+    def _birth(self, account: accounts.Account, query: int, link: int) -> spawn.Birth:
+        log_dir = self._site.log_dir
+        return spawn.Birth(
+            argv=tuple(boot.command_line("reader", {"log_dir": log_dir})),
+            environment=tuple(os.environ.items()),
+            working_dir="/",
+            stdin_fd=query,
+            stdout_fd=2,
+            stderr_fd=2,
+            inherited=((link, LINK_FD),),
+            uid=account.uid,
+            gid=account.gid,
+            groups=account.groups,
+            limits=((resource.RLIMIT_AS, MEMORY, MEMORY), (resource.RLIMIT_CORE, 0, 0)),
+            no_new_privileges=True,
+        )
