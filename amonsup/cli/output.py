@@ -64,6 +64,7 @@ class Output:
         except (OSError, ValueError):
             found = (0, 0)
         return found[0] or 80, found[1] or 24
+
     @property
     def is_terminal(self) -> bool:
         return _is_terminal(self._stdout)
