@@ -18,7 +18,7 @@ import msgspec
 
 from amonsup import verbs
 from amonsup.cli.manual import usage
-from amonsup.config import not_yet
+from amonsup.config import not_yet, watch_rules
 from amonsup.config.keys import Table
 from amonsup.config.service_keys import BACKOFF, LOGGING, SERVICE, START_LIMIT
 from amonsup.config.site_keys import ACCESS, SITE
@@ -223,6 +223,14 @@ def verb_table() -> str:
     return _table(rows)
 
 
+def watch_sets() -> str:
+    rows = [["set", "matches"]]
+    for name, (pattern, is_block) in watch_rules.SETS.items():
+        shown = pattern.replace("|", "\\|")
+        rows.append([f"`{name}`", f"`{shown}`" + ("; told once, with the last line" if is_block else "")])
+    return _table(rows)
+
+
 def refusals() -> str:
     return _table([["code", "exit status"], *([f"`{code}`", str(status)] for code, status in REFUSALS.items())])
 
@@ -283,6 +291,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "site-keys": site_keys,
     "not-yet": missing_keys,
     "verbs": verb_table,
+    "watch-sets": watch_sets,
     "refusals": refusals,
     "fields": fields,
 }

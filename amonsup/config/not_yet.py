@@ -27,7 +27,6 @@ SERVICE: dict[str, str] = {
     "update": "nothing is updated from afar",
     "remote": _AFAR,
     "logging.files": _LOGGING,
-    "logging.watch": _LOGGING,
 }
 
 SITE: dict[str, str] = {

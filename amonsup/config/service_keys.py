@@ -74,6 +74,8 @@ ULIMITS = [
     "stack",
 ]
 MAX_WATCHES = 32
+MAX_PATTERNS = 20_000
+"""Rules of one service, and characters of their patterns together (as ASCII): one message of ours holds them."""
 
 
 class DependsOn(Reader, frozen=True):
@@ -210,6 +212,8 @@ class Watches(Reader, frozen=True):
         rules: tuple[WatchRule, ...] = _WATCHES.read(node, path, scope)
         if len(rules) > MAX_WATCHES:
             scope.report(node, path, f"{len(rules)} rules", f"at most {MAX_WATCHES}")
+        if sum(len(ascii(rule.match)) for rule in rules) > MAX_PATTERNS:
+            scope.report(node, path, "the patterns are too long", f"{MAX_PATTERNS} characters together")
         names = [rule.name for rule in rules]
         for name_ in {name_ for name_ in names if names.count(name_) > 1}:
             scope.report(node, path, f"{shown(name_)} stands twice")

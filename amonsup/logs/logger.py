@@ -6,9 +6,10 @@ its place in the log and its rotation; a *spool* (spool.py) is in between where 
 time (the supervisor starts one only after the one before is gone), so the file's size is the offset. Killed at any
 moment, nothing is lost or doubled: what was not moved is still in the FIFO.
 
-Messages: docs/protocol.md, 'Supervisor and logger'. Whoever wants to look at what was written sets `growth`: called as
-growth(service) when a stream is made or its settings change, it returns None or an on_grown(log, start, end) for the
-stream (see stream.py); positions are those of amonsup/logbook.
+The *lookout* (lookout.py) reads along where there are watch rules, and follows the files that services write by
+themselves; it is loaded, and hears of what was written, only once there is something for it to do.
+
+Messages: docs/protocol.md, 'Supervisor and logger'.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable
 
 from amonsup.logbook import names
 from amonsup.logs.packing import Packer
@@ -32,10 +32,11 @@ TYPE_CHECKING = False  # see loop/channel.py
 if TYPE_CHECKING:
     from typing import Any
 
-    OnGrown = Callable[[str, int, int], None]
+    from amonsup.logs.lookout import Lookout
 
 LINK_FD = 3
 LISTING_S = 1.0
+FOR_LOOKOUT = frozenset({"watch", "matched", "follow", "files", "was-cut"})
 
 
 class Logger:
@@ -47,7 +48,7 @@ class Logger:
         self.wall = time.time
         self.null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self.streams: dict[str, Stream] = {}
-        self.growth: Callable[[str, Settings], OnGrown | None] | None = None
+        self.lookout: Lookout | None = None
         self.packer = Packer(loop, log_dir, self._pack_report)
         self._pack_troubles: set[str] = set()
         self._files: dict[str, list[str] | None] | None = None
@@ -66,6 +67,8 @@ class Logger:
             self._set(message["service"], settings_of(message["settings"]))
         elif kind in ("rotate", "reopen"):
             self._commanded(kind, message)
+        elif kind in FOR_LOOKOUT:
+            self._lookout().on_message(message, fds)
         close_all(fds)
 
     def leave(self) -> None:
@@ -81,6 +84,8 @@ class Logger:
         stream = self.streams.get(log)
         if stream is None:
             stream = self.streams[log] = self._stream(service, log, settings_of(message.get("settings", {})))
+        if self.lookout is not None:
+            self.lookout.began(service, message["generation"])
         stream.capture(Life(message["generation"], int(message.get("instance", "0"), 16), fd))
 
     def _set(self, service: str, settings: Settings) -> None:
@@ -88,8 +93,16 @@ class Logger:
             stream = self.streams.get(log)
             if stream is not None and stream.settings is not settings:
                 stream.set(settings)
-                if self.growth is not None:
-                    stream.on_grown = self.growth(service, settings)
+
+    def _lookout(self) -> Lookout:
+        """From now on it hears of everything that is written."""
+        if self.lookout is None:
+            from amonsup.logs.lookout import Lookout
+
+            self.lookout = Lookout(self.loop, self.log_dir, self.channel.send)
+            for stream in self.streams.values():
+                stream.on_grown = self.lookout.grown
+        return self.lookout
 
     def _commanded(self, verb: str, message: Message) -> None:
         """rotate or reopen of a service's logs; a service may be down, its files are there all the same."""
@@ -101,6 +114,8 @@ class Logger:
                 stream.reopen()
             if verb == "rotate" and (stream is not None or os.path.lexists(os.path.join(self.log_dir, log))):
                 text = text or self._rotate(stream or self._stream(service, log, settings))
+        if self.lookout is not None and verb == "rotate":
+            self.lookout.rotate(service)
         self.channel.send({"do": "done", "id": message["id"], "service": service, "text": text})
 
     def _rotate(self, stream: Stream) -> str:
@@ -115,8 +130,8 @@ class Logger:
 
     def _stream(self, service: str, log: str, settings: Settings) -> Stream:
         stream = Stream(self, service, log, settings)
-        if self.growth is not None:
-            stream.on_grown = self.growth(service, settings)
+        if self.lookout is not None:
+            stream.on_grown = self.lookout.grown
         return stream
 
     # -- what streams tell --
@@ -140,6 +155,8 @@ class Logger:
         self._files = None
 
     def drained(self, stream: Stream, generation: int) -> None:
+        if self.lookout is not None:
+            self.lookout.life_over(stream.log)
         self.channel.send(self._about(stream, {"do": "drained", "generation": generation}))
 
     def troubled(self, stream: Stream, text: str, dropped: int) -> None:

@@ -44,6 +44,7 @@ from amonsup.supervisor.handlers.desk import Call, OwnProcess, Refusal, Reply
 from amonsup.supervisor.household import LOGGER, logger_spec
 from amonsup.supervisor.lives import Lives
 from amonsup.supervisor.logger_link import LoggerLink, told
+from amonsup.supervisor.matches import Matches
 from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import AT_REST, LIVE, Phase
@@ -96,7 +97,10 @@ class Supervisor:
         self.record = Record(self.loop, self._journal_path, head, fleets, self._applied.serial)
         self.lives = self._make_lives()
         self.outputs.instance = self.instance
-        self.logger = LoggerLink(self.loop, self.store, self.outputs, self._log_settings, self.tidings.say)
+        self.matches = Matches(self.loop, self.fleet, self.tidings, self.post)
+        self.logger = LoggerLink(
+            self.loop, self.store, self.outputs, self._log_settings, self.tidings.say, (self.matches,)
+        )
         self.lives.extras[LOGGER] = self.logger.make
         self.requests = Requests(self, self.instance)
         self.readers = Readers(self.site, self.watch)
@@ -390,6 +394,7 @@ class Supervisor:
         self._clear_timer(effect.name)
         self.almanac.set(effect.name, 0.0)
         self.lives.forget(effect.name)
+        self.matches.forget(effect.name)
         self.record.forget(effect.name)
 
     def _effect_table(self) -> dict[type, Callable[[Fleet, Any], None]]:
@@ -621,6 +626,7 @@ class Supervisor:
         self.lives.respecified(before, self.fleet.specs)
         self._settle_in(name for name in self.fleet.specs if name not in known)
         self.wishes.keep_only(self.fleet.specs)
+        self.matches.configured(before)
         self._queue.extend(ev.Respecified(name=name) for name in renewed)
         for name in renewed:
             self.logger.changed(name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
 from amonsup.config.specs import Logging
 from amonsup.loop import channel as channels
@@ -22,6 +23,21 @@ LINK = "link:logger"
 LINK_FD = 3
 
 Then = Callable[[str], None]
+Send = Callable[[Message, tuple[int, ...]], None]
+
+
+class Companion(Protocol):
+    """Somebody else who talks with the logger over our channel: the messages of `kinds` are his."""
+
+    kinds: frozenset[str]
+
+    def connect(self, send: Send) -> None:
+        """A logger is there; told before it is told of lives."""
+
+    def disconnect(self) -> None: ...
+
+    def told(self, message: Message, fds: list[int]) -> None:
+        """Descriptors that are kept are taken out of `fds`."""
 
 
 class LoggerLink:
@@ -34,12 +50,14 @@ class LoggerLink:
         outputs: Outputs,
         settings_of: Callable[[str], Message],
         say: Callable[[str, str], None],
+        companions: tuple[Companion, ...] = (),
     ) -> None:
         self._loop = loop
         self._store = store
         self._outputs = outputs
         self._settings_of = settings_of
         self._say = say
+        self._companions = companions
         self._channel: Channel | None = None
         self._troubles: dict[str, str] = {}  # by log
         self._commands: dict[int, tuple[str, str, Then]] = {}
@@ -77,6 +95,8 @@ class LoggerLink:
 
     def _open(self, sock: socket.socket) -> None:
         self._channel = Channel(self._loop, sock, self._on_message, self._closed)
+        for companion in self._companions:
+            companion.connect(self._channel.send)
         self._outputs.connect(self._channel.send)
         for number in self._commands:
             self._tell(number)
@@ -88,8 +108,11 @@ class LoggerLink:
             self._channel.send(message)
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
-        channels.close_all(fds)
         kind = message["do"]
+        for companion in self._companions:
+            if kind in companion.kinds:
+                companion.told(message, fds)
+        channels.close_all(fds)
         if kind == "drained":
             stream = STDERR if message.get("is_stderr") else MERGED
             self._outputs.drained(message["service"], message["generation"], stream)
@@ -115,6 +138,8 @@ class LoggerLink:
         self._channel = None
         self._troubles.clear()
         self._outputs.disconnect()
+        for companion in self._companions:
+            companion.disconnect()
         self._store.drop(LINK)
 
 

@@ -14,6 +14,33 @@ from amonsup.supervisor.model.effects import Note
 from amonsup.verbs.results import Happening
 
 
+class Match(msgspec.Struct, frozen=True):
+    """A line that a watch rule has matched, as it is told."""
+
+    kind: str  # alert, or watch
+    service: str
+    rule: str
+    text: str
+    generation: int
+    suppressed: int
+    cursor: str
+    name: str
+
+    def happening(self, seq: int, at: str) -> Happening:
+        return Happening(
+            seq=seq,
+            at=at,
+            kind=self.kind,
+            service=self.service,
+            text=self.text,
+            generation=self.generation,
+            rule=self.rule,
+            suppressed=self.suppressed,
+            cursor=self.cursor,
+            match=self.name,
+        )
+
+
 class Tidings:
     """`followers` is called with what is new once somebody may follow; before that nobody can."""
 
@@ -45,6 +72,25 @@ class Tidings:
         complain(f"{kind}: {text}")
         self._tell([(kind, "", text, "", 0)])
 
+    def matched(self, found: Iterable[Match]) -> None:
+        """A watch rule's matches, all in one write: either the journal of events has them or it has none."""
+        at = rfc3339(time.time())
+        self._append([match.happening(self._next(), at) for match in found])
+
+    def last_matches(self) -> dict[str, int]:
+        """The last match of each log (by the epoch of its record) that is still in the journal of events."""
+        found: dict[str, int] = {}
+        decoder = msgspec.json.Decoder(Happening)
+        for line in self._chronicle.read():
+            if b'"match":' in line:
+                try:
+                    epoch, _, number = decoder.decode(line).match.rpartition(".")
+                except msgspec.MsgspecError:
+                    continue
+                if number.isdigit():
+                    found[epoch] = int(number)
+        return found
+
     def happenings(self) -> Iterator[Happening]:
         """All that is kept, oldest first."""
         decoder = msgspec.json.Decoder(Happening)
@@ -56,10 +102,18 @@ class Tidings:
 
     def _tell(self, entries: Iterable[tuple[str, str, str, str, int]]) -> None:
         at = rfc3339(time.time())
-        happenings = []
-        for kind, service, text, by, generation in entries:
-            self._chronicle.sequence += 1
-            happenings.append(Happening(self._chronicle.sequence, at, kind, service, text, by, generation))
+        self._append(
+            [
+                Happening(self._next(), at, kind, service, text, by, generation)
+                for kind, service, text, by, generation in entries
+            ]
+        )
+
+    def _next(self) -> int:
+        self._chronicle.sequence += 1
+        return self._chronicle.sequence
+
+    def _append(self, happenings: list[Happening]) -> None:
         if happenings:
             self._chronicle.append(happenings)
             if self.followers is not None:

@@ -26,6 +26,7 @@ _TONES = {
     "exited": Tone.BUSY,
     "backoff": Tone.BAD,
     "failed": Tone.BAD,
+    "alert": Tone.BAD,
     "spawn-failed": Tone.BAD,
     "killed": Tone.BAD,
     "swept": Tone.BAD,
@@ -35,13 +36,15 @@ _TONES = {
 
 def event_line(event: Happening) -> Line:
     by = f"  ({event.by})" if event.by else ""
+    rule = f"{event.rule}: " if event.rule else ""
+    suppressed = f"  (+{event.suppressed} suppressed)" if event.suppressed else ""
     return line(
         Cell(event.at, Tone.FAINT),
         "  ",
         Cell(event.service or "-", Tone.STRONG),
         "  ",
         Cell(event.kind, _TONES.get(event.kind, Tone.PLAIN)),
-        f"  {event.text}{by}",
+        f"  {rule}{event.text}{suppressed}{by}",
     )
 
 

@@ -135,7 +135,11 @@ class TreeResult(msgspec.Struct, frozen=True):
 
 
 class Happening(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An entry of the journal of events. `seq` grows by one; `service` is empty for the daemon itself."""
+    """An entry of the journal of events. `seq` grows by one; `service` is empty for the daemon itself.
+
+    Of a watch rule's match: `text` is the line, `cursor` where it stands in which log, `suppressed` how many matches
+    before it `every` has kept from being told, `match` names it for ever.
+    """
 
     seq: int
     at: str
@@ -144,6 +148,10 @@ class Happening(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
     by: str = ""
     generation: int = 0
+    rule: str = ""
+    suppressed: int = 0
+    cursor: str = ""
+    match: str = ""
 
 
 class LogsResult(msgspec.Struct, frozen=True):

@@ -9,10 +9,10 @@ from __future__ import annotations
 import signal as signals
 
 from amonsup.config.specs import ServiceType
-from amonsup.supervisor.core import coming_up, descent, holds
+from amonsup.supervisor.core import coming_up, commands, descent, holds
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
-from amonsup.supervisor.model.phases import Phase
+from amonsup.supervisor.model.phases import Goal, Phase
 from amonsup.supervisor.model.records import ServiceState
 
 
@@ -36,6 +36,22 @@ def on_noticed(turn: Turn, state: ServiceState, event: ev.Noticed) -> None:
         watchdog_bites(turn, state, "it reported its own failure (WATCHDOG=trigger)")
     elif event.is_stopping and state.phase in (Phase.STARTING, Phase.RUNNING):
         turn.note(state, "stopping", "the service says that it stops")
+
+
+def on_condemned(turn: Turn, state: ServiceState, event: ev.Condemned) -> None:
+    """Like a crash: back-off and start limit count it, so a rule that matches after each start does not spin.
+
+    The rule says restart, so another life is wanted whatever the policy is. Said of a life that is over, or goes
+    down anyway, it means nothing: the next one has not written that line.
+    """
+    if event.generation != state.generation or not state.pid:
+        return
+    if state.hold is not None:
+        turn.note(state, "failed", f"{event.why}; left alone: {holds.words(state.hold)}")
+        return
+    commands.fail_starts(turn, state, event.why)
+    descent.fail_life(turn, state, event.why)
+    state.goal = Goal.RETRY
 
 
 def watchdog_bites(turn: Turn, state: ServiceState, why: str) -> None:

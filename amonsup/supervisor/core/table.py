@@ -39,29 +39,31 @@ _COLUMNS: tuple[type[ev.Event], ...] = (
     ev.Released,
     ev.WasReset,
     ev.ClockRead,
+    ev.Condemned,
 )
 
 _c, _n, _t = commands.on_commanded, coming_up.on_needed, deadlines.on_timer
 _b, _f, _u = coming_up.on_spawned, coming_up.on_spawn_failed, coming_up.on_unborn
-_m, _x, _s = notices.on_noticed, going_down.on_exited, going_down.on_swept
+_m, _d = notices.on_noticed, notices.on_condemned
+_x, _s = going_down.on_exited, going_down.on_swept
 _r, _p = surroundings.on_reconsidered, surroundings.on_respecified
 _h, _l, _z, _k = holds.on_held, holds.on_released, commands.on_reset, runs.on_clock_read
 _q = going_down.on_exited_in_quarantine
 
 # fmt: off
 _ROWS: dict[Phase, tuple[Callable[..., None], ...]] = {
-    #                   Comm Need Reco Born Fail Unbo Noti Exit Swep Time Resp Held Free Zero Clok
-    Phase.STOPPED:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k),
-    Phase.WAITING:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k),
-    Phase.BACKOFF:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _t,  _p,  _h,  _l,  _z,  _k),
-    Phase.STARTING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _t,  _p,  _h,  _l,  _z,  _k),
-    Phase.RUNNING:     (_c,  _n,  _r,  _,   _,   _,   _m,  _x,  _,   _t,  _p,  _h,  _l,  _z,  _k),
-    Phase.DRAINING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _,   _p,  _h,  _l,  _z,  _k),
-    Phase.STOPPING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _t,  _p,  _h,  _l,  _z,  _k),
-    Phase.CLEANING:    (_c,  _n,  _r,  _,   _,   _u,  _,   _,   _s,  _t,  _p,  _h,  _l,  _z,  _k),
-    Phase.EXITED:      (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k),
-    Phase.FATAL:       (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k),
-    Phase.QUARANTINED: (_c,  _,   _,   _,   _,   _,   _,   _q,  _,   _,   _,  _h,  _l,  _z,  _k),
+    #                   Comm Need Reco Born Fail Unbo Noti Exit Swep Time Resp Held Free Zero Clok Cond
+    Phase.STOPPED:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k,  _),
+    Phase.WAITING:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k,  _),
+    Phase.BACKOFF:     (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _t,  _p,  _h,  _l,  _z,  _k,  _),
+    Phase.STARTING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _t,  _p,  _h,  _l,  _z,  _k,  _d),
+    Phase.RUNNING:     (_c,  _n,  _r,  _,   _,   _,   _m,  _x,  _,   _t,  _p,  _h,  _l,  _z,  _k,  _d),
+    Phase.DRAINING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _,   _p,  _h,  _l,  _z,  _k,  _),
+    Phase.STOPPING:    (_c,  _n,  _r,  _b,  _f,  _u,  _m,  _x,  _,   _t,  _p,  _h,  _l,  _z,  _k,  _),
+    Phase.CLEANING:    (_c,  _n,  _r,  _,   _,   _u,  _,   _,   _s,  _t,  _p,  _h,  _l,  _z,  _k,  _),
+    Phase.EXITED:      (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k,  _),
+    Phase.FATAL:       (_c,  _n,  _r,  _,   _,   _,   _,   _,   _,   _,   _p,  _h,  _l,  _z,  _k,  _),
+    Phase.QUARANTINED: (_c,  _,   _,   _,   _,   _,   _,   _q,  _,   _,   _,  _h,  _l,  _z,  _k,  _),
 }
 # fmt: on
 

@@ -134,6 +134,13 @@ class ClockRead(Event, frozen=True, tag=True):
     is_often: bool = False
 
 
+class Condemned(Event, frozen=True, tag=True):
+    """A watch rule with `then: restart` has matched what this life wrote: it is to end as if it had crashed."""
+
+    generation: int
+    why: str
+
+
 AnyEvent = (
     Commanded
     | Needed
@@ -150,6 +157,7 @@ AnyEvent = (
     | Released
     | WasReset
     | ClockRead
+    | Condemned
 )
 
 KINDS: tuple[type[Event], ...] = (
@@ -168,4 +176,5 @@ KINDS: tuple[type[Event], ...] = (
     Released,
     WasReset,
     ClockRead,
+    Condemned,
 )

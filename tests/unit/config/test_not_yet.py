@@ -29,7 +29,6 @@ VALUES = {
     "update": ("{command: ls}", "{comand: ls}", "did you mean 'command'?"),
     "remote": ("viewer", "boss", "'boss' is unknown"),
     "logging.files": ("[/var/log/x]", "{a: b}", "expected a list, found a mapping"),
-    "logging.watch": ("[java-oom, {match: x, every: 10m}]", "[{then: alert}]", "'match' is missing"),
 }  # fmt: skip
 
 
@@ -84,7 +83,7 @@ def test_without_the_table_they_would_work(monkeypatch: pytest.MonkeyPatch, site
     assert not isinstance(outcome, list), [each.render() for each in outcome]
     spec = outcome.fleet.services[0]  # type: ignore[attr-defined]
     assert spec.healthcheck.test == ("ls",)
-    assert spec.logging.watch[1].every_s == 600.0
+    assert spec.logging.files == ("/var/log/x",)
 
 
 def test_xmpp_is_typed(errors: Errors, base: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amonsup.config.specs import ServiceType
+from amonsup.config.specs import Backoff, RestartPolicy, ServiceType
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import Phase
 from amonsup.supervisor.model.records import ExitReport
@@ -144,3 +144,32 @@ def test_what_an_earlier_life_says_is_not_heard() -> None:
     book.exits("s", code=1)
     book.feed(ev.Noticed(name="s", generation=1, is_ready=True, status="ghost", main_pid=7))
     assert (book.phase("s"), book.state("s").status_text) == (Phase.STARTING, "")
+
+
+def test_a_watch_rules_restart_counts_like_a_crash() -> None:
+    book = Playbook(service("s", restart=RestartPolicy.NO, backoff=Backoff(initial_s=0.0, step_s=4.0, jitter=0.0)))
+    book.up("s")
+    book.feed(ev.Condemned(name="s", generation=1, why="watch rule 'bad': bad luck"))
+    assert book.phase("s") is Phase.STARTING
+    assert book.state("s").exits[-1].reason.endswith("(watch rule 'bad': bad luck)")
+    book.feed(ev.Condemned(name="s", generation=1, why="the same line, told again"))
+    assert book.state("s").generation == 2
+    book.feed(ev.Condemned(name="s", generation=2, why="bad luck again"))
+    assert (book.phase("s"), book.due_in("s")) == (Phase.BACKOFF, 4.0)
+
+
+def test_a_watch_rule_fails_a_start_that_is_waited_for() -> None:
+    book = notifying()
+    start = book.start("s")
+    book.feed(ev.Condemned(name="s", generation=1, why="bad luck"))
+    assert book.outcome(start) == "bad luck"
+
+
+def test_a_watch_rule_does_not_undo_a_stop() -> None:
+    book = Playbook(service("s"))
+    book.up("s")
+    book.deaf.add("s")
+    book.stop("s")
+    book.feed(ev.Condemned(name="s", generation=1, why="bad luck"))
+    book.exits("s", signal=9)
+    assert book.phase("s") is Phase.STOPPED

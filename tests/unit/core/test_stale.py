@@ -62,6 +62,7 @@ STALE: dict[str, Callable[[int, int], ev.AnyEvent]] = {
     "SpawnFailed": lambda g, _pid: ev.SpawnFailed(name="s", generation=g, reason="no"),
     "SpawnFailed, transient": lambda g, _pid: ev.SpawnFailed("s", g, "no", is_transient=True),
     "Unborn": lambda g, _pid: ev.Unborn(name="s", generation=g),
+    "Condemned": lambda g, _pid: ev.Condemned(name="s", generation=g, why="late"),
     "Noticed": lambda g, _pid: ev.Noticed(
         name="s", generation=g, is_ready=True, is_alive=True, has_failed=True, status="late", main_pid=99
     ),
