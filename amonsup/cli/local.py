@@ -1,4 +1,4 @@
-"""The verbs that need no daemon: `check`, `schema` and `completion`. And where the daemon's socket is."""
+"""The verbs that need no daemon: `check`, `import`, `schema` and `completion`. And where the daemon's socket is."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ def run(verb: Verb, args: dict[str, Any], config: str, environ: Mapping[str, str
         return _check(verb, args.get("path", ""), config, environ, output)
     if verb.name == "completion":
         return _completion(verb, args["shell"], output)
+    if verb.name == "import":
+        from amonsup.cli import importing
+
+        return importing.run(args, environ, output)
     from amonsup.config.schema import json_schema
 
     schema = json_schema()

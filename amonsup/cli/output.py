@@ -28,6 +28,7 @@ class Output:
         self.is_json = is_json
         self.is_open = True
         self._stdout, self._stderr = stdout, stderr
+        self.is_plain = bool(environ.get("NO_COLOR"))
         is_dumb = environ.get("TERM", "") in ("", "dumb")
         self.is_coloured = not is_dumb and not environ.get("NO_COLOR") and _is_terminal(stdout)
         self.redraws = not is_json and not is_dumb and _is_terminal(stdout)
@@ -68,6 +69,22 @@ class Output:
     @property
     def is_terminal(self) -> bool:
         return _is_terminal(self._stdout)
+
+    def aside(self, page: Page) -> None:
+        """A page beside the answer: to stderr."""
+        if self._stderr is None:
+            return
+        try:
+            if _is_terminal(self._stderr) and self.shows_progress and not self.is_plain:
+                from amonsup.cli import terminal
+
+                self._stderr.write(terminal.render(page, _columns(self._stderr)))
+            else:
+                self._stderr.write(plain.render(page))
+            self._stderr.flush()
+        except OSError:
+            _give_up(self._stderr)
+            self._stderr = None
 
     def text(self, text: str) -> None:
         self._write(text)
@@ -153,6 +170,13 @@ def _give_up(stream: TextIO) -> None:
         os.dup2(null, stream.fileno())
     finally:
         os.close(null)
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -26,6 +26,7 @@ NAMES = (
     "logs",
     "rotate",
     "reopen",
+    "import",
     "schema",
     "completion",
     "shutdown",

@@ -214,3 +214,36 @@ class BlockingResult(msgspec.Struct, frozen=True):
     operations: tuple[OpenOperation, ...]
     services: tuple[BlockedService, ...]
     logs: tuple[str, ...] = ()
+
+
+class ImportRemark(msgspec.Struct, frozen=True):
+    """What became of one thing that the source says. `fate`: carried, approximated, left out, needless."""
+
+    file: str
+    line: int
+    what: str
+    fate: str
+    how: str = ""
+
+
+class ImportedService(msgspec.Struct, frozen=True):
+    """One service of the source. `outcome`: exact, reduced, approximated, refused (then `reason` says why)."""
+
+    name: str
+    kind: str
+    source: str
+    outcome: str
+    reason: str = ""
+    file: str = ""
+    yaml: str = ""
+    remarks: tuple[ImportRemark, ...] = ()
+
+
+class ImportResult(msgspec.Struct, frozen=True):
+    """`problems`: what could not be read at all; `warnings`: what `amonsup check` would say on this machine."""
+
+    ok: bool
+    services: tuple[ImportedService, ...] = ()
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()

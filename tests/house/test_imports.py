@@ -31,7 +31,7 @@ PURE = {
 }
 """All that core and model may import besides each other. No clock, no kernel, no network, no file."""
 
-SIBLINGS = {"config", "logbook", "wire", "verbs", "loop", "logs", "cli", "supervisor"}
+SIBLINGS = {"config", "logbook", "wire", "verbs", "loop", "logs", "cli", "supervisor", "importing"}
 
 
 def imports_of(path: Path, *, at_run_time: bool = False) -> Iterator[tuple[str, str]]:
