@@ -13,7 +13,7 @@ import json
 import os
 import sys
 
-ROLES = ("guardian", "supervisor", "logger", "compressor", "reader", "config", "probe")
+ROLES = ("guardian", "supervisor", "logger", "compressor", "reader", "control", "config", "probe")
 
 
 def command_line(role: str, options: dict[str, object]) -> list[str]:
@@ -63,6 +63,10 @@ def main() -> int:
         from amonsup.logs import reader
 
         return reader.main(options)
+    if role == "control":
+        from amonsup.control.main import main as control
+
+        return control(options)
     if role == "config":
         from amonsup.config import helper
 

@@ -74,6 +74,17 @@ def distrust(status: os.stat_result, path: str) -> str:
     return f"{' and '.join(reasons)}, so root does not read it; remedy: {'; '.join(remedies)}"
 
 
+def exposure(status: os.stat_result, path: str, euid: int) -> str:
+    """Why a file does not keep a secret of the user euid, with the remedy; '' if it does."""
+    if not stat.S_ISREG(status.st_mode):
+        return f"{path} is not a regular file"
+    if status.st_uid not in (0, euid):
+        return f"{path} belongs to uid {status.st_uid}; remedy: chown {euid} {path}"
+    if status.st_mode & 0o077:
+        return f"{path} can be read by others than its owner; remedy: chmod 600 {path}"
+    return ""
+
+
 def _insist(status: os.stat_result, path: str) -> None:
     reason = distrust(status, path)
     if reason:

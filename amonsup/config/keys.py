@@ -208,3 +208,17 @@ def require(keys: Table, mapping: Mapping, path: str, scope: Scope, place: Node)
     for key in keys.values():
         if key.is_required and key.name not in mapping.entries:
             scope.report(place, path, f"'{key.name}' is missing")
+
+
+def one_stands(*kinds: str) -> Callable[[Values, Mapping, str, Scope], None]:
+    """A check for a record of keys that exactly one of some stands in it."""
+
+    def check(_values: Values, mapping: Mapping, path: str, scope: Scope) -> None:
+        present = [key for key in kinds if key in mapping.entries]
+        if not present:
+            scope.report(mapping, path, "says nobody", f"one of {', '.join(kinds)}")
+        elif len(present) > 1:
+            place = mapping.entries[present[1]][0]
+            scope.report(place, f"{path}.{present[1]}", f"stands beside '{present[0]}'", f"one of {', '.join(kinds)}")
+
+    return check

@@ -22,6 +22,7 @@ from amonsup.config.services import Draft, read_services
 from amonsup.config.site import default_site, find_config_file, load_site, read_site
 from amonsup.config.specs import Fleet, Loaded
 from amonsup.config.units import printless
+from amonsup.config.xmpp_keys import check_files
 
 __all__ = ["Checked", "ConfigError", "check_file", "find_config_file", "fingerprint", "load", "load_site"]
 
@@ -40,6 +41,8 @@ def load(config_file: str, *, environ: Mapping[str, str], euid: int) -> Loaded |
     site = read_site(config_file, environ, euid, findings, is_trusting=is_trusting)
     if site is None:
         return findings.errors()
+    if site.xmpp is not None:
+        check_files(site.xmpp, site.config_file, findings, euid)
     contents = _contents(site.conf_d, findings, is_trusting=is_trusting)
     drafts, is_whole = _drafts(site.conf_d, contents, environ, findings, is_trusting=is_trusting)
     check(drafts, Ground(environ, euid, site.run_dir, is_whole))

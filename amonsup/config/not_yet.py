@@ -29,9 +29,7 @@ SERVICE: dict[str, str] = {
     "logging.files": _LOGGING,
 }
 
-SITE: dict[str, str] = {
-    "xmpp": _AFAR,
-}
+SITE: dict[str, str] = {}
 
 
 def refusal(key: str, reason: str) -> str:

@@ -75,7 +75,6 @@ def read_site(
         return None
     scope = Scope(shown_file, os.path.dirname(path), environ, findings, is_trusting=is_trusting)
     values = SITE_RECORD.values(root, "", scope)
-    values.pop("xmpp", None)
     return _with_defaults(values, root, scope, path, euid)
 
 
@@ -123,6 +122,7 @@ def _with_defaults(values: dict[str, Any], root: Mapping, scope: Scope, path: st
         log_user=_account("log_user", "amonsup-log", values, root, scope, euid),
         tags=values.get("tags", ()),
         access=values.get("access", ()),
+        xmpp=values.get("xmpp"),
     )
     excess = len(os.fsencode(site.socket)) - SUN_PATH
     if excess > 0:

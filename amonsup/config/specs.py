@@ -16,6 +16,11 @@ import enum
 
 import msgspec
 
+from amonsup.config.roles import Role
+from amonsup.config.xmpp_specs import XmppSpec
+
+__all__ = ["Role"]
+
 
 class ServiceType(enum.Enum):
     """How a service says that it is up (systemd.service(5), Type=)."""
@@ -41,16 +46,6 @@ class Condition(enum.Enum):
     STARTED = "service_started"
     HEALTHY = "service_healthy"
     COMPLETED = "service_completed_successfully"
-
-
-class Role(enum.IntEnum):
-    """What a caller may do; each role includes the ones below it."""
-
-    NONE = 0
-    VIEWER = 1
-    READER = 2
-    OPERATOR = 3
-    ADMIN = 4
 
 
 class Dependency(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -211,6 +206,7 @@ class SiteSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     log_user: str = ""
     tags: tuple[str, ...] = ()
     access: tuple[AccessRule, ...] = ()
+    xmpp: XmppSpec | None = None
 
 
 class Fleet(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

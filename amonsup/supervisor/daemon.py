@@ -29,6 +29,7 @@ from amonsup.config.fingerprints import fingerprint
 from amonsup.config.specs import Loaded, Logging, RestartPolicy, ServiceSpec, SiteSpec
 from amonsup.loop.loop import Loop, Timer
 from amonsup.supervisor import guardian, helper_process
+from amonsup.supervisor.access import Access
 from amonsup.supervisor.adapters import applied as applied_files
 from amonsup.supervisor.adapters import files, journal, prctl, procfs, scopes, server, spawn
 from amonsup.supervisor.adapters.limits import Limits
@@ -38,6 +39,7 @@ from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.adapters.wishes import Autostart, Wish, Wishes
 from amonsup.supervisor.almanac import Almanac, read
 from amonsup.supervisor.births import Surroundings, base_environment
+from amonsup.supervisor.control_link import CONTROL, ControlLink, control_spec
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.core.turn import LONG_AGO
 from amonsup.supervisor.handlers.desk import Call, OwnProcess, Refusal, Reply
@@ -73,9 +75,10 @@ class Supervisor:
         self.now = self.loop.now
         self.site, self._applied = _read_site(options)
         self.fleet = Fleet(self._applied.loaded.fleet.services)
-        self.household = Fleet((logger_spec(self.site),))
+        self.household = Fleet(self._household_specs())
         self._queue: deque[ev.AnyEvent] = deque()
         self._is_pumping = False
+        self._early: list[socket.socket] = []  # streams of control that wait for the server
         self._carry_out_by_kind = self._effect_table()
         self._timers: dict[str, Timer] = {}
         self._applies: deque[Callable[[], None]] = deque()
@@ -102,9 +105,12 @@ class Supervisor:
             self.loop, self.store, self.outputs, self._log_settings, self.tidings.say, (self.matches,)
         )
         self.lives.extras[LOGGER] = self.logger.make
-        self.requests = Requests(self, self.instance)
         self.readers = Readers(self.site, self.watch)
         self.start_reader = self.readers.start
+        self.control = ControlLink(self.loop, self.store, lambda: self.applied().site, self._welcome_control)
+        self.lives.extras[CONTROL] = self.control.make
+        self.access = Access(self, self.site.state_dir, self.loop.call_at)
+        self.requests = Requests(self, self.instance, self.access)
         self.tidings.followers = self.requests.happened
         self._found = found
         self.server: server.Server | None = None
@@ -174,7 +180,7 @@ class Supervisor:
         boot = f"boot-{self.instance}"
         self._run(
             self.household,
-            self.household.command(self._start_operation(boot, [LOGGER]), self.now()),
+            self.household.command(self._start_operation(boot, list(self.household.specs)), self.now()),
         )
         for name, generation in self.outputs.lives():
             # Left over by another boot, or with a record that was lost: to be drained, not to be taken for a new life.
@@ -185,6 +191,21 @@ class Supervisor:
         wanted = [s.name for s in self.fleet.specs.values() if not s.schedule and self._starts_at_boot(s)]
         self._run(self.fleet, self.fleet.command(self._start_operation(boot, wanted), self.now()))
         self._pump()
+
+    def _household_specs(self) -> tuple[ServiceSpec, ...]:
+        site = self._applied.loaded.site
+        return (logger_spec(self.site), *([control_spec(site)] if site.xmpp is not None else []))
+
+    def _household_operation(self, verb: str, names: list[str], *, forget: bool = False) -> Operation:
+        task = Task(operation="household", verb=verb, by="shutdown" if verb == "stop" else "boot", forget=forget)
+        return Operation(
+            id="household",
+            verb=verb,
+            by=task.by,
+            accepted=self.now(),
+            targets=tuple(names),
+            tasks=dict.fromkeys(names, task),
+        )
 
     def _start_operation(self, operation_id: str, names: list[str]) -> Operation:
         task = Task(operation=operation_id, verb="start", by="boot")
@@ -239,6 +260,7 @@ class Supervisor:
         self._set_watch_only(self.store.is_watch_only)
         self.record.begin(is_applied=False)
         self.logger.resume()
+        self.control.resume()
         self._is_pumping = True  # nothing is decided before everybody is adopted
         for fleet in (self.household, self.fleet):
             for state in list(fleet.states.values()):
@@ -246,8 +268,9 @@ class Supervisor:
         self._is_pumping = False
         self.watch.acknowledge_told()
         self._pump()
-        if self.household.states[LOGGER].phase not in LIVE and not self.household.is_shutting_down:
-            self._run(self.household, self.household.command(self._start_operation("logger", [LOGGER]), self.now()))
+        missing = [name for name, state in self.household.states.items() if state.phase not in LIVE]
+        if missing and not self.household.is_shutting_down:
+            self._run(self.household, self.household.command(self._start_operation("household", missing), self.now()))
         self._resume_operations()
         self._run(self.fleet, self.fleet.reconsider_all(self.now()))
         self._pump()
@@ -517,6 +540,9 @@ class Supervisor:
     def applied(self) -> Loaded:
         return self._applied.loaded
 
+    def is_our_own(self, pid: int) -> bool:
+        return any(pid == state.pid for state in self.household.states.values())
+
     def warnings(self) -> tuple[str, ...]:
         found = []
         if fingerprint(self.site.conf_d) != self._applied.loaded.fingerprint:
@@ -527,6 +553,7 @@ class Supervisor:
             found.append("amonsupd is shutting down")
         found += [error for error in (self.record.error, self.tidings.error, self.wishes.error) if error]
         found += self.lives.limits.warnings()
+        found += [f"xmpp session {name}: {text}" for name, text in self.control.sessions.items() if text]
         return (*found, *self.logger.warnings())
 
     def own_processes(self) -> dict[str, OwnProcess]:
@@ -619,6 +646,7 @@ class Supervisor:
             self.requests.reply(call, Refusal("failed", text))
             return
         self.requests.accept(self.requests.take_open(call.id), operation)
+        site_before = self.applied().site
         self._applied = record
         self.record.serial = record.serial
         known, before = set(self.fleet.states), self.fleet.specs
@@ -630,7 +658,17 @@ class Supervisor:
         self._queue.extend(ev.Respecified(name=name) for name in renewed)
         for name in renewed:
             self.logger.changed(name)
+        self._renew_control(site_before, loaded.site)
         self.carry_out(operation)
+
+    def _renew_control(self, before: SiteSpec, now: SiteSpec) -> None:
+        """What control is born with may have changed; the logger's cannot (handlers/apply.py)."""
+        if (before.xmpp, before.site, before.tags) == (now.xmpp, now.site, now.tags):
+            return
+        self.household.respecify(self._household_specs())
+        verb = "stop" if now.xmpp is None else "restart"
+        operation = self._household_operation(verb, [CONTROL], forget=now.xmpp is None)
+        self._run(self.household, self.household.command(operation, self.now()))
 
     # -- ends of ours --
 
@@ -658,7 +696,8 @@ class Supervisor:
 
     def _leave_for_upgrade(self) -> None:
         """Our processes follow one by one: the logger ends with its link, the guardian and our successor are new."""
-        self.store.drop("link:logger")
+        for link in ("link:logger", "link:control"):
+            self.store.drop(link)
         self.store.announce_upgrade()
         self.loop.call_soon(self.loop.stop)
 
@@ -670,6 +709,16 @@ class Supervisor:
         else:
             listener = socket.socket(fileno=os.dup(fd))
         self.server = server.Server(self.loop, listener, self.requests.hello, self.requests.take)
+        early, self._early = self._early, []
+        for sock in early:
+            self._welcome_control(sock)
+
+    def _welcome_control(self, sock: socket.socket) -> None:
+        """At the beginning there is no server yet: control waits in the socket."""
+        if self.server is None:
+            self._early.append(sock)
+        else:
+            self.server.adopt(sock, server.Peer(0, -1, CONTROL, frozenset(), is_control=True))
 
     def _fleet_down(self, fleet: Fleet) -> None:
         """A shutdown: first the services, then, once the logger has everything, the logger, then we."""
@@ -683,16 +732,8 @@ class Supervisor:
 
         def look() -> None:
             if self.outputs.is_drained or self.now() >= deadline:
-                task = Task(operation="down", verb="stop", by="shutdown")
-                operation = Operation(
-                    id="down",
-                    verb="stop",
-                    by="shutdown",
-                    accepted=self.now(),
-                    targets=(LOGGER,),
-                    tasks={LOGGER: task},
-                )
-                self._run(self.household, self.household.shut_down(operation, self.now()))
+                down = self._household_operation("stop", list(self.household.states))
+                self._run(self.household, self.household.shut_down(down, self.now()))
                 self._pump()
             else:
                 self.outputs.when_drained = look

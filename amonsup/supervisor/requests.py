@@ -13,13 +13,13 @@ import os
 import msgspec
 
 from amonsup import __version__
-from amonsup.config.specs import AccessRule, Role
+from amonsup.supervisor.access import Access, Identity
 from amonsup.supervisor.adapters.server import Connection, Peer
 from amonsup.supervisor.handlers.desk import Call, Desk, Handover, Later, Refusal, Reply
 from amonsup.supervisor.model.records import Operation
 from amonsup.verbs import NAMES, load
 from amonsup.verbs.results import Happening, OperationResult, TargetOutcome
-from amonsup.verbs.verb import Kind
+from amonsup.verbs.verb import Kind, Verb
 from amonsup.wire.messages import (
     PROTOCOL,
     Accepted,
@@ -37,8 +37,9 @@ MAX_WAITING_PER_CLIENT = 64
 class Requests:
     """The conversation with all clients. Handlers come in by verb name."""
 
-    def __init__(self, desk: Desk, instance: str) -> None:
+    def __init__(self, desk: Desk, instance: str, access: Access) -> None:
         self._desk = desk
+        self._access = access
         self._instance = instance
         self._open: dict[str, Connection] = {}  # requests that a handler answers later
         self._waiting: dict[str, set[Connection]] = {}  # operation id -> who wants its end
@@ -46,7 +47,7 @@ class Requests:
         self._current: Connection | None = None
 
     def hello(self, peer: Peer) -> Hello:
-        role = self._role(peer).name.lower()
+        role = self._access.role_of_peer(peer).name.lower()
         return Hello((PROTOCOL, PROTOCOL), __version__, self._desk.site.site, self._instance, role)
 
     # -- coming in --
@@ -61,13 +62,15 @@ class Requests:
         if verb is None or verb.kind is Kind.LOCAL:
             shown = "".join(c if c.isprintable() else "?" for c in request.verb[:40])
             return Refusal("unknown-verb", f"{shown!r}; known: {', '.join(NAMES)}")
-        role = self._role(connection.peer)
-        if role < verb.role:
-            return Refusal(
-                "forbidden",
-                f"{verb.name} needs the role {verb.role.name.lower()}, {connection.peer.name} has "
-                f"{role.name.lower()}; roles are given in amonsup.yaml, access:",
-            )
+        who = self._access.identify(connection.peer, request.caller or None)
+        refusal = self._access.refusal(connection.peer, request, verb, who)
+        if refusal is None:
+            refusal = self._begin(connection, request, verb, who)
+        if refusal is not None:
+            self._access.refused(verb.name, who, request.id, refusal)
+        return refusal
+
+    def _begin(self, connection: Connection, request: Request, verb: Verb, who: Identity) -> Refusal | None:
         if verb.kind is Kind.OPERATION and self._attach(connection, request.id):
             return None
         if request.id in self._open:
@@ -78,7 +81,13 @@ class Requests:
             return Refusal("bad-request", f"{verb.name}: {error}")
         if len(connection.waits_for) >= MAX_WAITING_PER_CLIENT:
             return Refusal("busy", f"at most {MAX_WAITING_PER_CLIENT} commands at a time on one connection")
-        call = Call(request.id, verb.name, role, f"{connection.peer.name} (uid {connection.peer.uid})", args)
+        narrowed = self._access.narrow(verb, who, args)
+        if isinstance(narrowed, Refusal):
+            return narrowed
+        args, refused = narrowed
+        is_remote = who.caller is not None
+        call = Call(request.id, verb.name, who.role, who.by, args, refused=refused, is_remote=is_remote)
+        self._access.commanded(verb, who, call)
         return self._carry_out(connection, call)
 
     def _carry_out(self, connection: Connection, call: Call) -> Refusal | None:
@@ -107,9 +116,6 @@ class Requests:
         else:
             self._await(connection, operation_id)
         return True
-
-    def _role(self, peer: Peer) -> Role:
-        return role_of(peer, self._desk.applied().site.access, self._desk.own_uid)
 
     # -- going out --
 
@@ -145,6 +151,8 @@ class Requests:
 
     def finished(self, operation: Operation) -> None:
         raw = result_of(operation)
+        if operation.by != "boot":
+            self._access.finished(operation, is_ok=is_ok(operation))
         for connection in self._waiting.pop(operation.id, set()):
             connection.waits_for.discard(operation.id)
             connection.send(Finished(operation.id, raw))
@@ -172,16 +180,11 @@ class Requests:
         waiting -= {c for c in waiting if c.is_closed}
 
 
-def role_of(peer: Peer, access: tuple[AccessRule, ...], own_uid: int) -> Role:
-    """root and the daemon's own user are admin; others have the highest role a rule gives them; default none."""
-    if peer.uid in (0, own_uid):
-        return Role.ADMIN
-    roles = [
-        rule.role
-        for rule in access
-        if (rule.user and rule.user in (peer.name, str(peer.uid))) or (rule.group and rule.group in peer.groups)
-    ]
-    return max(roles, default=Role.NONE)
+def is_ok(operation: Operation) -> bool:
+    """Whether everything that was asked for was done."""
+    is_complete = len(operation.outcomes.keys() & operation.tasks.keys()) == len(operation.tasks)
+    is_done = is_complete and not operation.is_failed and all(o.is_ok for o in operation.outcomes.values())
+    return is_done and not operation.refused
 
 
 def result_of(operation: Operation) -> msgspec.Raw:
@@ -189,12 +192,12 @@ def result_of(operation: Operation) -> msgspec.Raw:
     results = tuple(
         TargetOutcome(name, outcomes[name].is_ok, outcomes[name].text) for name in operation.tasks if name in outcomes
     )
-    is_complete = len(results) == len(operation.tasks)
+    refused = tuple(TargetOutcome(name, False, "refused: not allowed from afar") for name in operation.refused)
     result = OperationResult(
         operation=operation.id,
         verb=operation.verb,
-        ok=is_complete and not operation.is_failed and all(r.ok for r in results),
-        results=results,
+        ok=is_ok(operation),
+        results=results + refused,
         note=operation.note,
     )
     return msgspec.Raw(msgspec.json.encode(result))

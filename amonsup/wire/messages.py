@@ -38,12 +38,27 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     role: str
 
 
+class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
+    """For whom the control process asks: their address, and how they said it.
+
+    `via`: chat, form (ad-hoc command) or room; `affiliation` is their standing in `room`, empty where that proves
+    nothing; `age_s`: how long the command was under way, as far as a delay stamp tells.
+    """
+
+    jid: str
+    via: str = "chat"
+    room: str = ""
+    affiliation: str = ""
+    age_s: float = 0.0
+
+
 class Request(msgspec.Struct, frozen=True, tag="request"):
-    """The client asks for `verb`; which args it has stands in amonsup/verbs."""
+    """The client asks for `verb`; which args it has stands in amonsup/verbs. Only the control process has callers."""
 
     id: str
     verb: str
     args: dict[str, Any] = {}
+    caller: Caller | msgspec.UnsetType = msgspec.UNSET
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):

@@ -23,6 +23,7 @@ BOUNDARIES = {
     "supervisor/core/fleet.py": "1: a rule that throws quarantines one service",
     "supervisor/requests.py": "2: a handler that throws is one refusal",
     "cli/command.py": "3: a person gets a line, not a traceback",
+    "control/plane.py": "4: one request of one person from afar",
 }
 
 
@@ -40,7 +41,7 @@ def caught(handler: ast.ExceptHandler) -> set[str]:
     return {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
 
 
-def test_everything_is_caught_at_the_three_boundaries_only() -> None:
+def test_everything_is_caught_at_the_boundaries_only() -> None:
     found = [named(path) for path in SOURCES for each in handlers_of(path) if "Exception" in caught(each)]
     assert sorted(found) == sorted(BOUNDARIES)
 
@@ -55,7 +56,8 @@ def test_what_catches_more_than_exceptions_cleans_up_and_throws_on() -> None:
 
 
 def test_nothing_sleeps() -> None:
-    """Only a client pauses between two tries to reach a daemon; its clock and pause are parameters."""
+    """A client pauses between two tries to reach a daemon (its clock and pause are parameters); a session's task in
+    control waits on the event loop, which goes on serving."""
     found = []
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -63,7 +65,7 @@ def test_nothing_sleeps() -> None:
                 found.append(named(path))
             if isinstance(node, ast.ImportFrom) and any(alias.name == "sleep" for alias in node.names):
                 found.append(named(path))
-    assert found in ([], ["cli/conversation.py"])
+    assert set(found) <= {"cli/conversation.py", "control/xmpp/session.py"}
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -28,10 +28,14 @@ PURE = {
     "msgspec",
     "amonsup",
     "amonsup.config.specs",
+    "amonsup.config.roles",
+    "amonsup.config.xmpp_specs",
+    "amonsup.config.remote_access",
+    "amonsup.wire.messages",
 }
 """All that core and model may import besides each other. No clock, no kernel, no network, no file."""
 
-SIBLINGS = {"config", "logbook", "wire", "verbs", "loop", "logs", "cli", "supervisor", "importing"}
+SIBLINGS = {"config", "control", "logbook", "wire", "verbs", "loop", "logs", "cli", "supervisor", "importing"}
 
 
 def imports_of(path: Path, *, at_run_time: bool = False) -> Iterator[tuple[str, str]]:
@@ -106,11 +110,9 @@ def test_verbs_know_of_the_configuration_only_its_records() -> None:
 
 def test_the_supervisor_and_the_logger_parse_no_yaml_while_they_live() -> None:
     """Of config they load records and rules; parsing is a process of its own (boot.py, config)."""
+    names = {"specs", "fingerprints", "watch_rules", "secret_files", "roles", "xmpp_specs", "remote_access", "files"}
     allowed = {
-        "amonsup.config.specs",
-        "amonsup.config.fingerprints",
-        "amonsup.config.watch_rules",
-        "amonsup.config.secret_files",
+        *(f"amonsup.config.{name}" for name in names),
     }
     lazily = {"amonsup.config.helper", "amonsup.config.load", "amonsup.config.capabilities"}
     lazily |= {"amonsup.config.calendar", "amonsup.config.units"}

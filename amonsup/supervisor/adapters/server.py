@@ -38,6 +38,7 @@ class Peer(msgspec.Struct, frozen=True):
     uid: int
     name: str
     groups: frozenset[str]
+    is_control: bool = False
 
 
 class Connection:
@@ -167,6 +168,14 @@ class Server:
         self._is_listening = False
         listener.setblocking(False)
         self._listen()
+
+    def adopt(self, sock: socket.socket, peer: Peer) -> None:
+        """A connection that did not come by the public socket."""
+        sock.setblocking(False)
+        connection = Connection(self, sock, peer)
+        self._per_user[peer.uid] += 1
+        self.connections.add(connection)
+        connection.send(self._hello(peer))
 
     def forget(self, connection: Connection) -> None:
         self.connections.discard(connection)

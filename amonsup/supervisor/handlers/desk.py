@@ -43,6 +43,8 @@ class Call(msgspec.Struct, frozen=True):
     role: Role
     by: str
     args: Any
+    refused: tuple[str, ...] = ()  # services that were meant too, and that this caller may not do it to
+    is_remote: bool = False
 
 
 class OwnProcess(msgspec.Struct, frozen=True):
@@ -94,6 +96,9 @@ class Desk(Protocol):
         """Whether it starts by itself: conf.d's word, or what a person said since."""
 
     def applied(self) -> Loaded: ...
+
+    def is_our_own(self, pid: int) -> bool:
+        """Whether a process is one of ours that has no business on the public socket."""
 
     def warnings(self) -> tuple[str, ...]: ...
 
@@ -186,6 +191,7 @@ def operation(
         accepted=desk.now(),
         targets=tuple(names),
         tasks=dict.fromkeys(names, task),
+        refused=call.refused,
     )
 
 

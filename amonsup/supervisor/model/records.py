@@ -130,6 +130,7 @@ class Operation(msgspec.Struct, omit_defaults=True, kw_only=True):
     finished: float = 0.0
     note: str = ""
     is_failed: bool = False
+    refused: tuple[str, ...] = ()  # services that the caller may not do it to
 
     @property
     def is_finished(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -84,18 +83,3 @@ def test_without_the_table_they_would_work(monkeypatch: pytest.MonkeyPatch, site
     spec = outcome.fleet.services[0]  # type: ignore[attr-defined]
     assert spec.healthcheck.test == ("ls",)
     assert spec.logging.files == ("/var/log/x",)
-
-
-def test_xmpp_is_typed(errors: Errors, base: Path) -> None:
-    (base / "amonsup.yaml").write_text(
-        "xmpp:\n"
-        "  sessions: {main: {jid: gsi@x.org, host: null, port: [5222], ca_file: ~}}\n"
-        "  rooms: {fleet@conference.x.org: {session: main, nick: gsi, alerts: yes}}\n"
-        "  access:\n"
-        "    - {jid: a@x.org, role: chief}\n"
-    )
-    found = [each.replace(str(base), "") for each in errors("")]
-    assert found == [
-        "/amonsup.yaml:1:1: xmpp: not yet: xmpp: there is no control plane (this version does not have it)",
-        "/amonsup.yaml:5:28: xmpp.access[0].role: 'chief' is unknown; allowed: viewer, reader, operator, admin",
-    ]

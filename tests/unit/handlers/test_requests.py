@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from amonsup.config.specs import AccessRule, Role
+from amonsup.loop.loop import Timer
+from amonsup.supervisor.access import Access, role_of
 from amonsup.supervisor.adapters.server import Peer
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers import tree
 from amonsup.supervisor.model.records import Operation, Outcome, Task
-from amonsup.supervisor.requests import MAX_WAITING_PER_CLIENT, Requests, result_of, role_of
+from amonsup.supervisor.requests import MAX_WAITING_PER_CLIENT, Requests, result_of
 from amonsup.verbs import NAMES, load
 from amonsup.verbs.results import Happening
 from amonsup.verbs.verb import Kind
@@ -82,7 +84,10 @@ class FakeDesk:
         self.requests: Requests
 
     def applied(self) -> Any:
-        return SimpleNamespace(site=SimpleNamespace(access=RULES))
+        return SimpleNamespace(site=SimpleNamespace(access=RULES, xmpp=None))
+
+    def is_our_own(self, pid: int) -> bool:
+        return False
 
     def own_processes(self) -> dict[str, Any]:
         return {}
@@ -99,7 +104,8 @@ class FakeDesk:
 @pytest.fixture
 def desk() -> FakeDesk:
     made = FakeDesk()
-    made.requests = Requests(made, "instance")  # type: ignore[arg-type]
+    access = Access(made, "/nonexistent", lambda _at, _call: Timer(0.0, None))  # type: ignore[arg-type]
+    made.requests = Requests(made, "instance", access)  # type: ignore[arg-type]
     return made
 
 

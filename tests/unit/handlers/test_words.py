@@ -139,9 +139,8 @@ def a_desk(**own: Any) -> Any:
 
 
 def a_call(verb: str, *services: str) -> Any:
-    return SimpleNamespace(
-        id="c-1", verb=verb, by="alice (uid 1)", args=SimpleNamespace(services=services, force=False)
-    )
+    args = SimpleNamespace(services=services, force=False)
+    return SimpleNamespace(id="c-1", verb=verb, by="alice (uid 1)", refused=(), args=args)
 
 
 @pytest.mark.parametrize(

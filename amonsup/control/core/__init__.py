@@ -1,0 +1,1 @@
+"""Pure: what control knows and decides; no clock, no network, no stanza."""

@@ -1,0 +1,117 @@
+"""Chat text to a request: the same verbs as on the command line, without an address in front.
+
+`restart ce`, `logs ce 20`, `status`, `@tier2 status` in a room. Which verbs a person may use here stands in VERBS;
+their arguments come from their declarations.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from amonsup.verbs import NAMES, load
+from amonsup.verbs.verb import Verb
+
+VERBS = tuple(
+    name
+    for name in (
+        "status",
+        "show",
+        "start",
+        "stop",
+        "restart",
+        "reload",
+        "logs",
+        "events",
+        "tree",
+        "apply",
+        "hold",
+        "release",
+        "mute",
+    )
+    if name in NAMES
+)
+"""interface.md, 'XMPP'. `help` is answered by the door itself."""
+
+LONGEST = 500
+MOST_WORDS = 50
+
+
+@dataclass(frozen=True)
+class Line:
+    """What somebody asks for. `selector` is the @tag of a room's line, empty elsewhere."""
+
+    verb: Verb
+    args: dict[str, Any]
+    selector: str = ""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """It is not one of ours; the text is the answer."""
+
+    text: str
+
+
+def parse(text: str) -> Line | Wrong | None:
+    """The request in a line of chat; None for an empty one, or one that asks for help."""
+    if len(text) > LONGEST:
+        return Wrong(f"at most {LONGEST} characters")
+    try:
+        words = shlex.split(text.strip().splitlines()[0]) if text.strip() else []
+    except ValueError as error:
+        return Wrong(f"not understood: {error}")
+    if len(words) > MOST_WORDS:
+        return Wrong(f"at most {MOST_WORDS} words")
+    selector = words.pop(0)[1:] if words and words[0].startswith("@") else ""
+    if not words or words[0].lower() in ("help", "?"):
+        return None
+    name = words.pop(0).lower()
+    verb = load(name) if name in VERBS else None
+    if verb is None:
+        import difflib
+
+        near = difflib.get_close_matches(name, VERBS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "'help' lists what I know"
+        return Wrong(f"I do not know {name[:40]!r}; {hint}")
+    args = arguments(verb, words)
+    return args if isinstance(args, Wrong) else Line(verb, args, selector)
+
+
+def arguments(verb: Verb, words: list[str]) -> dict[str, Any] | Wrong:
+    """Words to the verb's arguments: services first, a number where the verb has `lines`, the rest as its text."""
+    fields = set(verb.arguments.__struct_fields__)
+    required = {field for field in fields if field not in _defaults(verb)}
+    args: dict[str, Any] = {}
+    if "lines" in fields and words and words[-1].isdigit():
+        args["lines"] = min(int(words.pop()), 100)
+    if "services" in fields:
+        args["services"] = words
+        if not words and "services" in required:
+            return Wrong(f"{verb.name}: which service? ({verb.name} NAME, {verb.name} all)")
+        return args
+    if "service" in fields:
+        if not words:
+            return Wrong(f"{verb.name}: which service?")
+        args["service"] = words.pop(0)
+    rest = [field for field in verb.arguments.__struct_fields__ if field in required and field not in args]
+    for field in rest:
+        if not words:
+            return Wrong(f"{verb.name}: {field} is missing; amonsup help {verb.name} tells more")
+        args[field] = words.pop(0)
+    if words and "reason" in fields:
+        args["reason"] = " ".join(words)
+        words = []
+    return Wrong(f"{verb.name}: too many words: {' '.join(words)[:60]}") if words else args
+
+
+def _defaults(verb: Verb) -> set[str]:
+    struct = verb.arguments
+    return set(struct.__struct_fields__[len(struct.__struct_fields__) - len(struct.__struct_defaults__) :])
+
+
+def help_text() -> str:
+    """What there is, a line a verb."""
+    lines = [f"{name}: {verb.summary}" for name in VERBS if (verb := load(name)) is not None]
+    return "\n".join([*lines, "Services by name, @tag, or all."])

@@ -1,0 +1,72 @@
+"""What waits to be sent: bounded, by priority, and nothing goes out after its time.
+
+While there is no session stanzas wait here, not in the library, whose list has no end and no expiry. When the box is
+full the oldest of the least important goes. What was handed to the stream but not acknowledged by the server is known
+until it is: after a session that could not be resumed, what must not be lost is sent again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+from amonsup.control.core.records import Outgoing, Priority
+
+MOST = 500
+MOST_UNACKED = 200
+"""As long as this many are unacknowledged nothing more is handed over: the server is slower than we are."""
+
+
+class Outbox:
+    """Not thread-safe. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._waiting: dict[Priority, deque[Outgoing]] = {priority: deque() for priority in Priority}
+        self._unacked: OrderedDict[str, Outgoing] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(len(queue) for queue in self._waiting.values())
+
+    @property
+    def is_blocked(self) -> bool:
+        return len(self._unacked) >= MOST_UNACKED
+
+    def put(self, item: Outgoing) -> None:
+        """Queue; if there is no room the least important and oldest is dropped, which may be this one."""
+        if len(self) >= MOST:
+            for priority in reversed(Priority):
+                if priority < item.priority:
+                    self.dropped += 1
+                    return
+                if self._waiting[priority]:
+                    self._waiting[priority].popleft()
+                    self.dropped += 1
+                    break
+        self._waiting[item.priority].append(item)
+
+    def take(self, now: float) -> Outgoing | None:
+        """The next to go, expired ones thrown out; None: nothing, or the server is behind."""
+        if self.is_blocked:
+            return None
+        for queue in self._waiting.values():
+            while queue:
+                item = queue.popleft()
+                if item.expires_at > now:
+                    return item
+                self.dropped += 1
+        return None
+
+    def handed_over(self, key: str, item: Outgoing) -> None:
+        """It is in the stream, under a key that its acknowledgement will name."""
+        self._unacked[key] = item
+
+    def acknowledged(self, key: str) -> None:
+        """The server has it. Unknown keys are ignored."""
+        self._unacked.pop(key, None)
+
+    def session_lost(self) -> None:
+        """A new session, nothing of the old one is known there: what must not be lost goes again, first."""
+        kept = [item for item in self._unacked.values() if item.is_kept]
+        self._unacked.clear()
+        for item in reversed(kept):
+            self._waiting[item.priority].appendleft(item)

@@ -1,0 +1,70 @@
+"""What doors and modules may use of control: the supervisor, the mirror, the sessions, the settings."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from xml.etree.ElementTree import Element
+
+from amonsup.config.roles import Role
+from amonsup.config.specs import SiteSpec
+from amonsup.config.xmpp_specs import XmppSpec
+from amonsup.control.core.mirror import Mirror
+from amonsup.control.core.records import Asked, Priority, Said, Seen
+from amonsup.control.link import Supervisor
+from amonsup.verbs.results import Happening
+
+
+class Speaker(Protocol):
+    """A session, as doors and modules see it."""
+
+    name: str
+    jid: str
+    is_up: bool
+
+    def send(self, stanza: Element, priority: Priority, ttl_s: float, *, is_kept: bool = False) -> None:
+        """Queue a stanza; after `ttl_s` seconds it is not sent any more. `is_kept`: not lost with a session."""
+
+    async def ask(self, request: Element, timeout_s: float = 30.0) -> Element:
+        """Send an IQ and wait for its result or error. Raises TimeoutError, ConnectionError."""
+
+
+class Desk(Protocol):
+    """Control, seen from a door or a module."""
+
+    site: SiteSpec
+    xmpp: XmppSpec
+    mirror: Mirror
+    supervisor: Supervisor
+
+    def session(self, name: str) -> Speaker | None: ...
+
+    def role_of(self, jid: str) -> Role:
+        """Of an address by itself. The supervisor decides about commands; this is for what is only shown."""
+
+    def spawn(self, coroutine: object) -> None:
+        """Run it beside; an exception in it is logged and ends nothing else. Bounded in number."""
+
+
+class Door:
+    """A door or a module: overrides what it wants to hear of. Returning True ends the search for who is meant."""
+
+    def up(self, speaker: Speaker, *, is_resumed: bool) -> None:
+        """A session is there; after a resumption everything is as it was."""
+
+    def down(self, speaker: Speaker) -> None:
+        """It is gone, perhaps to be resumed."""
+
+    def said(self, speaker: Speaker, said: Said) -> bool:
+        return False
+
+    def seen(self, speaker: Speaker, seen: Seen) -> bool:
+        return False
+
+    def asked(self, speaker: Speaker, asked: Asked) -> bool:
+        return False
+
+    def happened(self, happening: Happening) -> None:
+        """An event of the supervisor; the mirror follows a moment later (`changed`)."""
+
+    def changed(self) -> None:
+        """The mirror is different now."""

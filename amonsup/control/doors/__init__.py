@@ -1,0 +1,1 @@
+"""Doors for people: chat text and forms, both generated from the verbs' declarations."""

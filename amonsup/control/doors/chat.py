@@ -1,0 +1,65 @@
+"""Chat as a door: `restart ce` in a message, answered in words. For clients that know no commands and no forms.
+
+Answered are people with a role; strangers get nothing, not even an error. Errors, headlines, receipts and our own
+words are never answered, so two programs cannot talk each other to death. A mutating verb answers twice.
+"""
+
+from __future__ import annotations
+
+from amonsup.config.roles import Role
+from amonsup.control.core import chatline, wording
+from amonsup.control.core.records import Priority, Said, bare
+from amonsup.control.desk import Desk, Door, Speaker
+from amonsup.control.xmpp import stanzas
+from amonsup.wire.messages import Accepted, Caller
+
+ANSWER_TTL_S = 600.0
+MOST_PER_PERSON = 8
+
+
+class Chat(Door):
+    """One-to-one messages. What is said in rooms goes through rooms.py."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._busy: dict[str, int] = {}
+
+    def said(self, speaker: Speaker, said: Said) -> bool:
+        person = bare(said.sender)
+        if said.kind not in ("chat", "normal") or not said.body.strip() or said.is_replacement:
+            return False
+        if person == bare(speaker.jid) or self._desk.role_of(person) is Role.NONE:
+            return True  # our own words on another device, or a stranger: silence
+        if self._busy.get(person, 0) >= MOST_PER_PERSON:
+            return True
+        self._desk.spawn(self._answer(speaker, said, Caller(said.sender, "chat", age_s=said.age_s)))
+        return True
+
+    async def _answer(self, speaker: Speaker, said: Said, caller: Caller) -> None:
+        def tell(text: str) -> None:
+            speaker.send(stanzas.message(said.sender, text), Priority.ANSWER, ANSWER_TTL_S)
+
+        person = bare(said.sender)
+        self._busy[person] = self._busy.get(person, 0) + 1
+        try:
+            tell(await answer(self._desk, said.body, caller, tell))
+        finally:
+            self._busy[person] -= 1
+            if not self._busy[person]:
+                del self._busy[person]
+
+
+async def answer(desk: Desk, text: str, caller: Caller, tell: object) -> str:
+    """What to say to a line; `tell` says the first of two answers."""
+    line = chatline.parse(text)
+    if line is None:
+        return chatline.help_text()
+    if isinstance(line, chatline.Wrong):
+        return line.text
+
+    def accepted(message: Accepted) -> None:
+        if callable(tell):
+            tell(wording.accepted(line.verb.name, message.targets))
+
+    reply = await desk.supervisor.request(line.verb.name, line.args, caller, accepted=accepted)
+    return wording.reply(line.verb, reply)

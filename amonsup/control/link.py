@@ -1,0 +1,173 @@
+"""Our side of the supervisor: settings in, requests out, over whatever supervisor is alive.
+
+The link (descriptor 3) is a channel of packets. On it comes the end of a stream that speaks the clients' protocol;
+a successor of the supervisor sends another one, and then every request that is still open is sent again under the
+same id, so that nothing is lost and nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from amonsup.config.specs import SiteSpec
+from amonsup.wire.codec import LineError, decode_answer, encode
+from amonsup.wire.messages import Accepted, Answer, Caller, EventLine, Finished, Refused, Request, ServerMessage
+
+LINK_FD = 3
+MAX_PACKET = 60 * 1024
+MAX_FDS = 64
+MAX_LINE = 64 * 1024 * 1024
+MOST_OPEN = 500
+
+Reply = Answer | Finished | Refused
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What control is born with. A password that cannot be had is an exception's text in `objections`."""
+
+    site: SiteSpec
+    passwords: dict[str, str]
+    objections: dict[str, str]
+
+
+class Open:
+    """A request under way. `on_event` makes it one that goes on."""
+
+    def __init__(self, request: Request, accepted: Callable[[Accepted], None] | None) -> None:
+        self.request = request
+        self.accepted = accepted
+        self.on_event: Callable[[msgspec.Raw], None] | None = None
+        self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+
+class Supervisor:
+    """`closed` is set when there is none any more and will be none: we end."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self.closed = asyncio.Event()
+        self.on_new: Callable[[], None] = lambda: None  # a stream to a (new) supervisor is there
+        self._link = link
+        self._settings: asyncio.Future[Settings] = asyncio.get_running_loop().create_future()
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._open: dict[str, Open] = {}
+        link.setblocking(False)
+        asyncio.get_running_loop().add_reader(link.fileno(), self._on_packet)
+
+    async def settings(self) -> Settings:
+        """What the supervisor sends first."""
+        return await self._settings
+
+    async def request(
+        self,
+        verb: str,
+        args: dict[str, Any],
+        caller: Caller | None = None,
+        *,
+        accepted: Callable[[Accepted], None] | None = None,
+        on_event: Callable[[msgspec.Raw], None] | None = None,
+    ) -> Reply:
+        """Ask, and wait for the answer, refusal or end, over however many supervisors that takes."""
+        if len(self._open) >= MOST_OPEN:
+            return Refused("-", "busy", f"{MOST_OPEN} requests are under way")
+        request = Request(f"{verb}-{uuid.uuid4().hex[:16]}", verb, args, caller or msgspec.UNSET)
+        asked = Open(request, accepted)
+        asked.on_event = on_event
+        self._open[request.id] = asked
+        self._write(request)
+        try:
+            return await asked.reply
+        finally:
+            if on_event is None or asked.reply.cancelled():
+                self._open.pop(request.id, None)
+
+    def forget_streams(self) -> None:
+        """What went on with events went on with a supervisor that is gone."""
+        for key in [key for key, asked in self._open.items() if asked.on_event is not None]:
+            self._open.pop(key).reply.cancel()
+
+    def tell(self, session: str, text: str) -> None:
+        """How a session is, for `status`."""
+        packet = json.dumps({"do": "session", "name": session, "text": text[:200]}).encode()
+        try:
+            self._link.send(packet)
+        except OSError:
+            pass  # nobody there to be told, or too busy: the next change is told again
+
+    # -- the link --
+
+    def _on_packet(self) -> None:
+        try:
+            raw, fds, _, _ = socket.recv_fds(self._link, MAX_PACKET, MAX_FDS)
+        except BlockingIOError:
+            return
+        except OSError:
+            raw, fds = b"", []
+        if not raw:
+            asyncio.get_running_loop().remove_reader(self._link.fileno())
+            self.closed.set()
+            return
+        message = json.loads(raw)
+        if message["do"] == "settings":
+            self._take_settings(message, fds)
+        elif message["do"] == "speak" and fds:
+            self._reading = asyncio.create_task(self._speak(socket.socket(fileno=fds.pop())))
+        for fd in fds:
+            os.close(fd)
+
+    def _take_settings(self, message: dict[str, Any], fds: list[int]) -> None:
+        site = msgspec.json.decode(os.pread(fds[0], os.fstat(fds[0]).st_size, 0), type=SiteSpec)
+        passwords, objections = {}, {}
+        for session, where in message["passwords"].items():
+            if isinstance(where, int):
+                passwords[session] = os.pread(fds[where], 4096, 0).decode("utf-8", "replace").rstrip("\r\n")
+            else:
+                objections[session] = str(where)
+        if not self._settings.done():
+            self._settings.set_result(Settings(site, passwords, objections))
+
+    # -- the stream --
+
+    async def _speak(self, sock: socket.socket) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=sock, limit=MAX_LINE)
+        self._writer = writer
+        self.on_new()
+        for asked in list(self._open.values()):
+            if not asked.reply.done():
+                self._write(asked.request)
+        while line := await reader.readline():
+            try:
+                self._take(decode_answer(line))
+            except LineError:
+                continue  # a newer supervisor says something that we do not know
+        writer.close()
+        if self._writer is writer:
+            self._writer = None
+
+    def _write(self, request: Request) -> None:
+        if self._writer is not None:
+            self._writer.write(encode(request))
+
+    def _take(self, message: ServerMessage) -> None:
+        asked = self._open.get(getattr(message, "id", ""))
+        if asked is None:
+            return
+        if isinstance(message, EventLine):
+            if asked.on_event is not None:
+                asked.on_event(message.event)
+        elif isinstance(message, Accepted):
+            if asked.accepted is not None:
+                asked.accepted(message)
+                asked.accepted = None
+        elif isinstance(message, Answer | Finished | Refused) and not asked.reply.done():
+            asked.reply.set_result(message)

@@ -1,0 +1,193 @@
+"""The control plane: the one file that knows every part and wires them.
+
+supervisor's event -> the mirror's rows asked for -> wanted presence (pure) -> stanza, if changed
+stanza -> door -> request, with who is asking -> supervisor -> answer -> words
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import zlib
+from collections.abc import Coroutine
+from typing import Any, cast
+
+import msgspec
+
+from amonsup.config import remote_access
+from amonsup.config.roles import Role
+from amonsup.control.core import presence
+from amonsup.control.core.mirror import Mirror
+from amonsup.control.core.records import Asked, Priority, Said, Seen
+from amonsup.control.desk import Door
+from amonsup.control.doors.chat import Chat
+from amonsup.control.link import Settings, Supervisor
+from amonsup.control.xmpp import stanzas
+from amonsup.control.xmpp.session import Session
+from amonsup.verbs.results import Happening, StatusResult
+from amonsup.wire.messages import Answer
+
+MOST_TASKS = 200
+PRESENCE_TTL_S = 60.0
+SETTLE_S = 0.01
+"""After an event the states are asked for a moment later: events come in bunches."""
+
+
+class Plane:
+    """`run` until cancelled. Also the desk of doors and modules, and the handler of sessions."""
+
+    def __init__(self, supervisor: Supervisor, settings: Settings) -> None:
+        assert settings.site.xmpp is not None
+        self.site = settings.site
+        self.xmpp = settings.site.xmpp
+        self.mirror = Mirror()
+        self.supervisor = supervisor
+        self._sessions = self._make_sessions(settings)
+        self._throttles = {name: presence.Throttle() for name in self._sessions}
+        self._presence_timers: dict[str, asyncio.TimerHandle] = {}
+        self._doors: list[Door] = [Chat(self)]
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._dirty: set[str] = set()
+        self._refresh: asyncio.TimerHandle | None = None
+        for name, text in settings.objections.items():
+            supervisor.tell(name, f"no password: {text}")
+
+    def _make_sessions(self, settings: Settings) -> dict[str, Session]:
+        splay = zlib.crc32(self.site.site.encode()) / 0xFFFFFFFF
+        return {
+            spec.name: Session(spec, settings.passwords[spec.name], self, random.random, splay)
+            for spec in self.xmpp.sessions
+            if spec.name in settings.passwords
+        }
+
+    async def run(self) -> None:
+        self.supervisor.on_new = self._feed_again
+        self._feed_again()
+        async with asyncio.TaskGroup() as group:
+            for session in self._sessions.values():
+                group.create_task(session.run())
+            group.create_task(asyncio.Event().wait())  # also without any session that can be had
+
+    # -- the desk --
+
+    def session(self, name: str) -> Session | None:
+        return self._sessions.get(name)
+
+    def role_of(self, jid: str) -> Role:
+        return remote_access.role_of(jid, self.xmpp)
+
+    def spawn(self, coroutine: object) -> None:
+        work = cast("Coroutine[Any, Any, Any]", coroutine)
+        if len(self._tasks) >= MOST_TASKS:
+            work.close()
+            return
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await work
+        except (ConnectionError, TimeoutError) as error:
+            complain(f"given up: {type(error).__name__} {error}")
+        except Exception as error:  # noqa: BLE001 - boundary: one request of one person
+            complain(f"internal error: {type(error).__name__}: {error}")
+
+    # -- what sessions tell --
+
+    def up(self, session: Session, *, is_resumed: bool) -> None:
+        if not is_resumed:
+            self._throttles[session.name].forget()
+        for door in self._doors:
+            door.up(session, is_resumed=is_resumed)
+        self._show_presence(session)
+
+    def down(self, session: Session) -> None:
+        for door in self._doors:
+            door.down(session)
+
+    def said(self, session: Session, said: Said) -> None:
+        any(door.said(session, said) for door in self._doors)
+
+    def seen(self, session: Session, seen: Seen) -> None:
+        any(door.seen(session, seen) for door in self._doors)
+
+    def asked(self, session: Session, asked: Asked) -> None:
+        if not any(door.asked(session, asked) for door in self._doors):
+            refusal = stanzas.error_reply(asked, "service-unavailable")
+            session.send(refusal, Priority.ANSWER, PRESENCE_TTL_S)
+
+    def trouble(self, session: Session, text: str) -> None:
+        self.supervisor.tell(session.name, text)
+        complain(f"session {session.name}: {text or 'up'}")
+
+    # -- what the supervisor tells --
+
+    def _feed_again(self) -> None:
+        """A (new) supervisor: everything anew, and what happens from now on."""
+        self.spawn(self._feed())
+
+    async def _feed(self) -> None:
+        self.supervisor.forget_streams()
+        args = {"follow": True, "lines": 0}
+        await self.supervisor.request("events", args, on_event=self._happened)
+        await self._look(())
+
+    def _happened(self, raw: msgspec.Raw) -> None:
+        happening = msgspec.json.decode(raw, type=Happening)
+        for door in self._doors:
+            door.happened(happening)
+        if happening.service in self.mirror.rows or not happening.service:
+            self._dirty.add(happening.service)
+        else:
+            self._dirty.add("")  # a service that we do not know: look at all of them
+        if self._refresh is None:
+            loop = asyncio.get_running_loop()
+            self._refresh = loop.call_later(SETTLE_S, lambda: self.spawn(self._look_at_dirty()))
+
+    async def _look_at_dirty(self) -> None:
+        self._refresh = None
+        dirty, self._dirty = self._dirty, set()
+        await self._look(() if "" in dirty or len(dirty) > 50 else tuple(dirty))
+
+    async def _look(self, names: tuple[str, ...]) -> None:
+        """Ask how these services are (none: all), and tell whoever is concerned."""
+        reply = await self.supervisor.request("status", {"services": list(names)})
+        if not isinstance(reply, Answer):
+            if names:
+                await self._look(())  # one of them is not configured any more
+            return
+        rows = msgspec.json.decode(reply.result, type=StatusResult).services
+        is_changed = self.mirror.update(rows) if names else self.mirror.snapshot(rows)
+        if is_changed or not names:
+            for door in self._doors:
+                door.changed()
+            for session in self._sessions.values():
+                self._show_presence(session)
+
+    # -- presence --
+
+    def _show_presence(self, session: Session) -> None:
+        if not session.is_up or not self.mirror.is_known:
+            return
+        loop = asyncio.get_running_loop()
+        wanted = presence.wanted(self.mirror)
+        throttle = self._throttles[session.name]
+        due_in = throttle.due_in(wanted, loop.time())
+        timer = self._presence_timers.pop(session.name, None)
+        if timer is not None:
+            timer.cancel()
+        if due_in is None:
+            return
+        if due_in > 0:
+            self._presence_timers[session.name] = loop.call_later(due_in, self._show_presence, session)
+            return
+        throttle.was_sent(wanted, loop.time())
+        session.send(stanzas.presence(wanted, ""), Priority.COMMAND, PRESENCE_TTL_S)
+
+
+def complain(text: str) -> None:
+    """A line on stderr, which is the daemon's."""
+    sys.stderr.write(f"control: {text}\n")
+    sys.stderr.flush()

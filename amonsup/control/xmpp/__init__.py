@@ -1,0 +1,1 @@
+"""The only package that knows slixmpp: sessions, and stanzas in and out as records."""

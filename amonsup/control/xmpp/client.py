@@ -1,0 +1,179 @@
+"""slixmpp's client, hardened, with one connection attempt at a time instead of its own reconnecting.
+
+What is switched off or replaced, and why (measured, see docs/security.md): automatic roster approval; plain-text
+streams; every SASL mechanism but SCRAM; redirection by see-other-host, which would change the name that the
+certificate is checked for; the whitespace keep-alive and the library's reconnect, which end a session that could be
+resumed; the unbounded parser (guard.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import slixmpp
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
+
+from amonsup.control.xmpp.guard import Guard, HostileError
+
+MECHANISMS = [f"SCRAM-SHA-{size}{plus}" for plus in ("-PLUS", "") for size in (512, 256, 1)]
+TLS_FEATURE = "{urn:ietf:params:xml:ns:xmpp-tls}starttls"
+CONNECT_TIMEOUT_S = 20.0
+TCP_QUICKACK = 12  # tcp(7)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to connect to. `is_direct`: TLS from the first byte (XEP-0368), otherwise STARTTLS."""
+
+    host: str
+    port: int
+    is_direct: bool = False
+
+
+class ConnectError(Exception):
+    """There is no connection; the text is for people."""
+
+
+class Client(slixmpp.ClientXMPP):
+    """One account. Events beside the library's: `hostile` (str), `insecure` (str)."""
+
+    def __init__(self, jid: str, password: str, context: ssl.SSLContext, proxy: str) -> None:
+        mechanisms = {"feature_mechanisms": {"use_mechs": MECHANISMS, "unencrypted_scram": False}}
+        super().__init__(jid, password, plugin_config=mechanisms, ssl_context=context)
+        self.enable_plaintext = False
+        self.max_redirects = -1
+        self.whitespace_keepalive = False
+        self.auto_authorize = None
+        self.auto_subscribe = False
+        self.end_session_on_disconnect = True
+        self.proxy = proxy
+        self.guard = Guard()
+        self.register_plugin("xep_0198", {"window": 5, "allow_resume": True})
+
+    # -- connecting --
+
+    async def open(self, endpoint: Endpoint) -> None:
+        """One attempt. Raises ConnectError. What follows (TLS, login) comes as events."""
+        self.init_plugins()  # type: ignore[no-untyped-call]
+        if self._run_out_filters is None or self._run_out_filters.done():
+            self._run_out_filters = asyncio.ensure_future(self.run_filters(), loop=self.loop)
+        self.disconnect_reason = None
+        self._current_connection_attempt = self.loop.create_future()  # what the library asks for below
+        self.event_when_connected = "connected"
+        tls: dict[str, Any] = {}
+        if endpoint.is_direct:
+            tls = {"ssl": self.get_ssl_context(), "server_hostname": self.boundjid.host}
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                sock = await self._connected_socket(endpoint)
+                await self.loop.create_connection(lambda: self, sock=sock, **tls)
+        except ssl.SSLCertVerificationError as error:
+            raise ConnectError(f"{endpoint.host}: certificate: {error.verify_message}") from None
+        except TimeoutError:
+            raise ConnectError(f"{endpoint.host}:{endpoint.port}: no answer in {CONNECT_TIMEOUT_S:.0f} s") from None
+        except OSError as error:
+            raise ConnectError(f"{endpoint.host}:{endpoint.port}: {error.strerror or error}") from None
+        finally:
+            self._current_connection_attempt = None
+
+    async def _connected_socket(self, endpoint: Endpoint) -> socket.socket:
+        if not self.proxy:
+            return await _tcp(self.loop, endpoint.host, endpoint.port)
+        host, _, port = self.proxy.rpartition(":")
+        sock = await _tcp(self.loop, host, int(port))
+        try:
+            await _tunnel(self.loop, sock, endpoint)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def connection_made(self, transport: asyncio.BaseTransport, send_event: bool = True) -> None:
+        self._current_connection_attempt = self._current_connection_attempt or self.loop.create_future()
+        super().connection_made(transport, send_event)
+
+    def reschedule_connection_attempt(self) -> None:
+        """Never by itself: session.py decides."""
+
+    # -- what comes in --
+
+    def init_parser(self) -> None:
+        super().init_parser()
+        self.guard.restart()
+
+    def data_received(self, data: bytes | str) -> None:
+        raw = data.encode() if isinstance(data, str) else data
+        self._acknowledge_quickly()
+        try:
+            self.guard.feed(raw)
+        except HostileError as hostile:
+            self.event("hostile", str(hostile))
+            self.abort()
+            return
+        super().data_received(data)
+
+    def _acknowledge_quickly(self) -> None:
+        """Prosody has Nagle's algorithm on: what it writes second waits for our acknowledgement of the first."""
+        sock = self.transport.get_extra_info("socket") if self.transport is not None else None
+        if sock is not None:
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, TCP_QUICKACK, 1)
+            except OSError:
+                pass  # not TCP, or just closed
+
+    async def _handle_stream_features(self, features: Any) -> bool | None:
+        """No login, and nothing else, on a stream that is not encrypted: a server that offers no TLS is not ours."""
+        is_encrypted = self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
+        if not is_encrypted and features.xml.find(TLS_FEATURE) is None:
+            self.event("insecure", "the server offers no encryption")
+            self.abort()
+            return True
+        result: bool | None = await super()._handle_stream_features(features)
+        return result
+
+    def on_element(self, name: str, tag: str, handler: Any) -> None:
+        """Call back with every stanza of this tag (`{jabber:client}message`)."""
+        self.register_handler(Callback(name, MatchXPath(tag), handler))
+
+
+async def _tcp(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
+    """The first address that answers. Raises OSError."""
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    wrong: OSError = OSError(f"no address for {host}")
+    for family, kind, protocol, _, address in found:
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S / 2):
+                await loop.sock_connect(sock, address)
+        except TimeoutError:
+            sock.close()
+            wrong = OSError(f"no answer from {address[0]}")
+        except OSError as error:
+            sock.close()
+            wrong = error
+        else:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+    raise wrong
+
+
+async def _tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, endpoint: Endpoint) -> None:
+    """CONNECT (RFC 9110, 9.3.6). Raises OSError with what the proxy said."""
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    where = f"{host}:{endpoint.port}"
+    await loop.sock_sendall(sock, f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n\r\n".encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = await loop.sock_recv(sock, 1)  # nothing of what follows may be swallowed
+        if not byte or len(head) > 8192:
+            raise OSError("the proxy did not answer CONNECT")
+        head += byte
+    words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
+    if len(words) < 2 or words[1] != "200":
+        raise OSError(f"the proxy said: {' '.join(words[1:])[:80]}")

@@ -1,0 +1,299 @@
+"""One session: an account that is kept online, by a single task that owns its connection.
+
+    down -> connecting -> negotiating -> up -> down …
+
+A lost connection is resumed (XEP-0198) where the server still knows it: then nothing was lost in either direction.
+Otherwise it is a new session, and what must not be lost goes out again. When and where to connect is decided by
+core/reconnect.py; what waits to be sent by core/outbox.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol
+from xml.etree.ElementTree import Element
+
+import slixmpp
+
+from amonsup.config.xmpp_specs import Session as SessionSpec
+from amonsup.control.core.outbox import Outbox
+from amonsup.control.core.reconnect import Loss, Reconnect
+from amonsup.control.core.records import Asked, Outgoing, Priority, Said, Seen
+from amonsup.control.xmpp import stanzas
+from amonsup.control.xmpp.client import Client, ConnectError, Endpoint
+
+RESOURCE = "amonsup"
+ESTABLISH_S = 45.0
+PING_AFTER_S = 75.0
+PING_PATIENCE_S = 20.0
+MISSES = 2
+MAX_BUFFERED = 64 * 1024
+ANSWER_S = 30.0
+_KINDS = {"message": slixmpp.Message, "presence": slixmpp.Presence, "iq": slixmpp.Iq}
+
+
+class Handler(Protocol):
+    """What a session tells. None of these may block."""
+
+    def up(self, session: Session, *, is_resumed: bool) -> None: ...
+
+    def down(self, session: Session) -> None: ...
+
+    def said(self, session: Session, said: Said) -> None: ...
+
+    def seen(self, session: Session, seen: Seen) -> None: ...
+
+    def asked(self, session: Session, asked: Asked) -> None: ...
+
+    def trouble(self, session: Session, text: str) -> None:
+        """Why the session is not up, in a line; empty: it is."""
+
+
+class Session:
+    """`run` until cancelled. `jid` is the full address that the server gave us."""
+
+    def __init__(
+        self, spec: SessionSpec, password: str, handler: Handler, random: Callable[[], float], splay: float
+    ) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.jid = f"{spec.jid}/{RESOURCE}"
+        self.is_up = False
+        self.outbox = Outbox()
+        self._handler = handler
+        self._reconnect = Reconnect(random, splay)
+        self._client = self._new_client(password)
+        self._established: asyncio.Event = asyncio.Event()
+        self._gone: asyncio.Event = asyncio.Event()
+        self._wake: asyncio.Event = asyncio.Event()
+        self._loss = Loss.NETWORK
+        self._why = ""
+        self._is_resumed = False
+        self._heard_at = 0.0
+        self._answers: dict[str, asyncio.Future[Element]] = {}
+
+    # -- for the rest of control --
+
+    def send(self, stanza: Element, priority: Priority, ttl_s: float, *, is_kept: bool = False) -> None:
+        """Queue a stanza; it goes as soon as it may, or never if that takes longer than `ttl_s` seconds."""
+        self.outbox.put(Outgoing(stanza, priority, time.monotonic() + ttl_s, is_kept))
+        self._wake.set()
+
+    async def ask(self, request: Element, timeout_s: float = ANSWER_S) -> Element:
+        """Send an IQ and wait for its result or error. Raises TimeoutError; ConnectionError if the session ends."""
+        number = uuid.uuid4().hex[:16]
+        request.set("id", number)
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        self.send(request, Priority.COMMAND, timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s):
+                found: Element = await answer
+                return found
+        finally:
+            self._answers.pop(number, None)
+
+    # -- the task --
+
+    async def run(self) -> None:
+        """Keep the account online until cancelled; then say goodbye."""
+        try:
+            while True:
+                await self._attempt()
+                delay = self._reconnect.lost(self._loss, time.monotonic())
+                self._handler.trouble(self, f"{self._why or 'connection lost'}; next attempt in {delay:.0f} s")
+                await asyncio.sleep(delay)
+        finally:
+            await self._leave()
+
+    async def _attempt(self) -> None:
+        """One connection, from the first packet to its end."""
+        self._established.clear()
+        self._gone.clear()
+        self._loss, self._why, self._is_resumed = Loss.NETWORK, "", False
+        try:
+            endpoints = await self._endpoints()
+            await self._client.open(endpoints[self._reconnect.endpoint % len(endpoints)])
+        except ConnectError as error:
+            self._why = str(error)
+            return
+        if await self._wait_for_session():
+            await self._stay_up()
+        self._client.abort()
+        await self._closed()
+
+    async def _wait_for_session(self) -> bool:
+        waits = [asyncio.create_task(event.wait()) for event in (self._established, self._gone)]
+        try:
+            await asyncio.wait(waits, timeout=ESTABLISH_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if not self._established.is_set() and not self._gone.is_set():
+            self._why = f"no session within {ESTABLISH_S:.0f} s"
+        return self._established.is_set() and not self._gone.is_set()
+
+    async def _stay_up(self) -> None:
+        if self._client.boundjid.bare != self.spec.jid:
+            self._loss, self._why = Loss.INSECURE, f"the server bound {self._client.boundjid.bare} instead"
+            return
+        self.jid = str(self._client.boundjid)
+        self._reconnect.came_up(time.monotonic())
+        self._heard_at = time.monotonic()
+        self.is_up = True
+        if not self._is_resumed:
+            self.outbox.session_lost()
+        self._handler.trouble(self, "")
+        self._handler.up(self, is_resumed=self._is_resumed)
+        tasks = [asyncio.create_task(each) for each in (self._pump(), self._stay_alive(), self._gone.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self.is_up = False
+            for task in tasks:
+                task.cancel()
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionError("the session ended"))
+            self._handler.down(self)
+
+    async def _pump(self) -> None:
+        """Hand over what waits, as fast as the server takes it."""
+        while True:
+            self._wake.clear()
+            while self._has_room() and (item := self.outbox.take(time.monotonic())) is not None:
+                self._hand_over(item)
+            if self.outbox.is_blocked or not self._has_room():
+                await asyncio.sleep(0.05)  # the kernel or the server is behind, for a moment
+                continue
+            await self._wake.wait()
+
+    def _has_room(self) -> bool:
+        transport = self._client.transport
+        return transport is not None and transport.get_write_buffer_size() < MAX_BUFFERED
+
+    def _hand_over(self, item: Outgoing) -> None:
+        xml = item.stanza
+        key = xml.get("id") or uuid.uuid4().hex[:16]
+        xml.set("id", key)
+        kind = _KINDS[xml.tag.partition("}")[2]]
+        self.outbox.handed_over(key, item)
+        self._client.send(kind(self._client, xml=xml))  # type: ignore[no-untyped-call]
+        if len(self.outbox) == 0:
+            self._client.loop.call_soon(self._request_ack)
+
+    def _request_ack(self) -> None:
+        if self.is_up and self._client.transport is not None:
+            self._client.plugin["xep_0198"].request_ack()  # type: ignore[no-untyped-call]
+
+    async def _stay_alive(self) -> None:
+        """Ping the server when it has been quiet; a connection that swallows pings is aborted (and resumed)."""
+        misses = 0
+        while True:
+            quiet_s = time.monotonic() - self._heard_at
+            if quiet_s < PING_AFTER_S and not misses:
+                await asyncio.sleep(PING_AFTER_S - quiet_s)
+                continue
+            ping = stanzas.iq("get", self.spec.domain, "")
+            stanzas.element(stanzas.PING, "ping", ping)
+            try:
+                await self.ask(ping, PING_PATIENCE_S)
+                misses = 0
+            except TimeoutError:
+                misses += 1
+                if misses >= MISSES:
+                    self._why = "the server does not answer"
+                    return
+
+    async def _closed(self) -> None:
+        try:
+            async with asyncio.timeout(5.0):
+                await self._gone.wait()
+        except TimeoutError:
+            pass  # the transport was gone before we looked
+
+    async def _leave(self) -> None:
+        """An orderly end: the presence goes, the stream is closed."""
+        if self._client.transport is not None:
+            try:
+                async with asyncio.timeout(2.0):
+                    await self._client.disconnect(1.0, ignore_send_queue=True)
+            except TimeoutError:
+                self._client.abort()
+
+    async def _endpoints(self) -> list[Endpoint]:
+        """Explicit ones, or what DNS says (RFC 6120, 3.2; XEP-0368), or the domain itself."""
+        spec = self.spec
+        if spec.hosts or spec.ports:
+            hosts, ports = spec.hosts or (spec.domain,), spec.ports or (5222,)
+            return [Endpoint(host, port, port in (443, 5223)) for host in hosts for port in ports]
+        found = []
+        for service, _name, host, port in await self._client.get_dns_records(spec.domain, 5222):
+            found.append(Endpoint(host, port, service == "xmpps-client"))
+        return found or [Endpoint(spec.domain, 5222)]
+
+    # -- what the library tells --
+
+    def _new_client(self, password: str) -> Client:
+        context = ssl.create_default_context(cafile=self.spec.ca_file or None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        client = Client(f"{self.spec.jid}/{RESOURCE}", password, context, self.spec.proxy)
+        for name in ("IM", "IMError", "Presence"):
+            client.remove_handler(name)  # they keep a roster node for every stranger
+        for tag in _KINDS:
+            client.on_element(f"amonsup {tag}", f"{{{stanzas.CLIENT}}}{tag}", self._on_stanza)
+        events: dict[str, Callable[[Any], None]] = {
+            "session_start": lambda _: self._up(is_resumed=False),
+            "session_resumed": lambda _: self._up(is_resumed=True),
+            "disconnected": lambda _: self._gone.set(),
+            "failed_auth": lambda stanza: self._lost(Loss.REFUSED, f"login refused: {stanza['condition']}"),
+            "no_auth": lambda _: self._lost(Loss.INSECURE, "the server offers no login that is safe (SCRAM)"),
+            "ssl_invalid_chain": self._on_bad_certificate,
+            "insecure": lambda text: self._lost(Loss.INSECURE, str(text)),
+            "hostile": lambda text: self._lost(Loss.INSECURE, f"the server sent {text}"),
+            "stream_error": self._on_stream_error,
+            "stanza_acked": lambda stanza: self.outbox.acknowledged(stanza["id"]),
+        }
+        for event, handler in events.items():
+            client.add_event_handler(event, handler)
+        return client
+
+    def _up(self, *, is_resumed: bool) -> None:
+        self._is_resumed = is_resumed
+        self._established.set()
+
+    def _lost(self, loss: Loss, why: str) -> None:
+        self._loss, self._why = loss, why
+
+    def _on_bad_certificate(self, error: Exception) -> None:
+        reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
+        self._lost(Loss.INSECURE, f"certificate of the server: {reason}")
+        self._client.abort()
+
+    def _on_stream_error(self, error: Any) -> None:
+        word = str(error["condition"])
+        losses = {"conflict": Loss.CONFLICT, "system-shutdown": Loss.RESTART}
+        words = {"conflict": "the account is in use elsewhere", "system-shutdown": "the server goes down"}
+        self._lost(losses.get(word, Loss.NETWORK), words.get(word, f"stream error {word}: {error['text']}"))
+
+    def _on_stanza(self, stanza: Any) -> None:
+        self._heard_at = time.monotonic()
+        xml: Element = stanza.xml
+        tag = xml.tag.partition("}")[2]
+        if tag == "message":
+            self._handler.said(self, stanzas.said(xml, time.time()))
+        elif tag == "presence":
+            self._handler.seen(self, stanzas.seen(xml))
+        elif xml.get("type") in ("result", "error"):
+            answer = self._answers.get(xml.get("id", ""))
+            if answer is not None and not answer.done():
+                answer.set_result(xml)
+        else:
+            found = stanzas.asked(xml)
+            if found is not None and found.payload.tag.partition("}")[0][1:] not in (stanzas.ROSTER,):
+                self._handler.asked(self, found)

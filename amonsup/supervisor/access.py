@@ -1,0 +1,181 @@
+"""Who is asking, and may they: decided here, once, for every door.
+
+Local callers are known by peer credentials, callers from afar by what the control process says of them (their
+address, never a role). Control itself may only look. Whoever is refused is told why; mutating commands, their ends
+and refusals go into the audit log.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from amonsup.config.specs import AccessRule, Role
+from amonsup.loop.loop import Timer
+from amonsup.supervisor.adapters.audit import Audit
+from amonsup.supervisor.adapters.server import Peer
+from amonsup.supervisor.core import remote
+from amonsup.supervisor.handlers.desk import Call, Desk, Refusal, select
+from amonsup.supervisor.model.records import Operation
+from amonsup.supervisor.tidings import rfc3339
+from amonsup.verbs.verb import Verb
+from amonsup.wire.messages import Caller, Request
+
+CONTROLS_OWN = ("status", "events", "show", "tree")
+"""What the control process may ask for itself: to look."""
+
+REFUSAL_WINDOW_S = 60.0
+MOST_REFUSED = 1000
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who is asking. `by` names them in records; `caller` is set for somebody from afar."""
+
+    by: str
+    via: str
+    role: Role
+    caller: Caller | None = None
+
+
+class Access:
+    """`call_at` arms the timer that tells of repeated refusals; nothing wakes up where there are none."""
+
+    def __init__(self, desk: Desk, state_dir: str, call_at: Callable[[float, Callable[[], None]], Timer]) -> None:
+        self.audit = Audit(state_dir)
+        self._desk = desk
+        self._call_at = call_at
+        self._throttle = remote.Throttle()
+        self._refused: dict[str, int] = {}
+
+    # -- who --
+
+    def role_of_peer(self, peer: Peer) -> Role:
+        """Of a connection to the public socket. Our own unprivileged processes are nobody there."""
+        if peer.is_control:
+            return Role.READER
+        if self._desk.is_our_own(peer.pid):
+            return Role.NONE
+        return role_of(peer, self._desk.applied().site.access, self._desk.own_uid)
+
+    def identify(self, peer: Peer, caller: Caller | None) -> Identity:
+        if caller is not None and peer.is_control:
+            bare = caller.jid.partition("/")[0]
+            role = remote.role_of(caller, self._desk.applied().site.xmpp)
+            via = f"{caller.via} {caller.room}".rstrip()
+            return Identity(bare, via, role, caller)
+        return Identity(f"{peer.name} (uid {peer.uid})", "local", self.role_of_peer(peer))
+
+    # -- may they --
+
+    def refusal(self, peer: Peer, request: Request, verb: Verb, who: Identity) -> Refusal | None:
+        """Why the request is not even looked at, if so."""
+        if peer.is_control and who.caller is None:
+            return None if verb.name in CONTROLS_OWN else Refusal("forbidden", f"control may not {verb.name}")
+        if who.caller is None:
+            if request.caller:
+                return Refusal("bad-request", "only the control process speaks for others")
+            if who.role < verb.role:
+                return Refusal("forbidden", _needs(verb, who, who.role, "roles are given in amonsup.yaml, access:"))
+            return None
+        if not self._throttle.admits(who.by, self._desk.now()):
+            return Refusal("busy", f"too many requests; one in {1 / remote.PER_S:g} s is taken")
+        if verb.role >= Role.OPERATOR and who.caller.age_s > remote.TOO_OLD_S:
+            return Refusal("forbidden", f"{verb.name} is {who.caller.age_s:.0f} s old; it is not carried out")
+        role = who.role
+        if not _concerns_services(verb):
+            role = min(role, self._ceiling())
+        if role < verb.role:
+            return Refusal("forbidden", _needs(verb, who, role, "roles are given in amonsup.yaml, xmpp.access:"))
+        return None
+
+    def narrow(self, verb: Verb, who: Identity, args: Any) -> tuple[Any, tuple[str, ...]] | Refusal:
+        """The arguments with only the services that this caller may do it to, and the names of the others."""
+        if who.caller is None or not _concerns_services(verb):
+            return args, ()
+        field = "services" if hasattr(args, "services") else "service"
+        words = getattr(args, field)
+        names = select(self._desk, (words,) if field == "service" else words or ("all",))
+        if isinstance(names, Refusal):
+            return names
+        specs = self._desk.fleet.specs
+        allowed = [name for name in names if min(who.role, specs[name].remote) >= verb.role]
+        refused = tuple(name for name in names if name not in allowed)
+        if refused and not allowed:
+            text = f"{verb.name} of {', '.join(refused[:5])} is not allowed from afar to {who.by} (remote:)"
+            return Refusal("forbidden", text)
+        narrowed = tuple(allowed) if field == "services" else allowed[0]
+        return msgspec.structs.replace(args, **{field: narrowed}), refused
+
+    def _ceiling(self) -> Role:
+        xmpp = self._desk.applied().site.xmpp
+        return xmpp.remote if xmpp is not None else Role.NONE
+
+    # -- the audit log --
+
+    def commanded(self, verb: Verb, who: Identity, call: Call) -> None:
+        """Something that changes things is about to be done."""
+        if verb.role >= Role.OPERATOR:
+            targets = tuple(getattr(call.args, "services", ()))[:50]
+            self.audit.append(
+                "command", who.by, rfc3339(time.time()), via=who.via, verb=verb.name, targets=targets, request=call.id
+            )
+
+    def finished(self, operation: Operation, *, is_ok: bool) -> None:
+        bad = [f"{name}: {outcome.text}" for name, outcome in operation.outcomes.items() if not outcome.is_ok]
+        self.audit.append(
+            "finished",
+            operation.by,
+            rfc3339(time.time()),
+            verb=operation.verb,
+            request=operation.id,
+            text="ok" if is_ok else "failed: " + "; ".join(bad[:5]),
+        )
+
+    def refused(self, verb: str, who: Identity, request_id: str, refusal: Refusal) -> None:
+        """The first of a caller in a minute at once; the others are counted."""
+        if refusal.code not in ("forbidden", "busy"):
+            return
+        if who.by in self._refused:
+            self._refused[who.by] += 1
+            return
+        if len(self._refused) >= MOST_REFUSED:
+            who = msgspec.structs.replace(who, by="others")
+            if "others" in self._refused:
+                self._refused["others"] += 1
+                return
+        self._refused[who.by] = 0
+        at = rfc3339(time.time())
+        self.audit.append("refused", who.by, at, via=who.via, verb=verb[:40], request=request_id, text=refusal.text)
+        if len(self._refused) == 1:
+            self._call_at(self._desk.now() + REFUSAL_WINDOW_S, self._tell_refused)
+
+    def _tell_refused(self) -> None:
+        refused, self._refused = self._refused, {}
+        at = rfc3339(time.time())
+        for by, count in refused.items():
+            if count:
+                self.audit.append("refused", by, at, text="more in the same minute", count=count)
+
+
+def _concerns_services(verb: Verb) -> bool:
+    return not {"services", "service"}.isdisjoint(verb.arguments.__struct_fields__)
+
+
+def _needs(verb: Verb, who: Identity, role: Role, where: str) -> str:
+    name = who.by.partition(" (uid")[0]
+    return f"{verb.name} needs the role {verb.role.name.lower()}, {name} has {role.name.lower()}; {where}"
+
+
+def role_of(peer: Peer, access: tuple[AccessRule, ...], own_uid: int) -> Role:
+    """root and the daemon's own user are admin; others have the highest role a rule gives them; default none."""
+    if peer.uid in (0, own_uid):
+        return Role.ADMIN
+    roles = [
+        rule.role
+        for rule in access
+        if (rule.user and rule.user in (peer.name, str(peer.uid))) or (rule.group and rule.group in peer.groups)
+    ]
+    return max(roles, default=Role.NONE)

@@ -1,0 +1,124 @@
+"""Our end of the control process: its settings and secrets go in, requests of people from afar come out.
+
+The link is a channel whose end is in the descriptor store, so control outlives a supervisor. Over it each supervisor
+hands control one end of a fresh stream that speaks the clients' protocol (docs/protocol.md): a successor's is a new
+one, and control asks again what it had asked, under the same ids. Passwords travel as descriptors of the files that
+hold them; control runs as a user who could not open them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+
+import msgspec
+
+from amonsup import boot
+from amonsup.config.files import exposure
+from amonsup.config.specs import Backoff, ServiceSpec, SiteSpec
+from amonsup.loop import channel as channels
+from amonsup.loop.channel import Channel, Message
+from amonsup.loop.loop import Loop
+from amonsup.supervisor.adapters.store import Store
+
+CONTROL = "control"
+LINK = f"link:{CONTROL}"
+LINK_FD = 3
+
+
+def control_spec(site: SiteSpec) -> ServiceSpec:
+    """Always back, a little later each time: what is on the network may be down for long."""
+    return ServiceSpec(
+        name=CONTROL,
+        description="speaks XMPP",
+        command=tuple(boot.command_line(CONTROL, {"run_dir": site.run_dir})),
+        user=site.user,
+        min_uptime_s=0.0,
+        backoff=Backoff(initial_s=0.0, step_s=0.2, max_s=10.0, jitter=0.1, reset_after_s=30.0),
+        stop_grace_period_s=5.0,
+    )
+
+
+class ControlLink:
+    """The channel to whatever control process is alive. `welcome` takes our end of a new stream."""
+
+    def __init__(
+        self, loop: Loop, store: Store, site: Callable[[], SiteSpec], welcome: Callable[[socket.socket], None]
+    ) -> None:
+        self.sessions: dict[str, str] = {}  # name -> what control last said of it
+        self._loop = loop
+        self._store = store
+        self._site = site
+        self._welcome = welcome
+        self._channel: Channel | None = None
+
+    def resume(self) -> None:
+        """A predecessor's control may still be there: it gets a stream to us."""
+        fd = self._store.descriptors.get(LINK)
+        if fd is not None:
+            self._open(socket.socket(fileno=os.dup(fd)))
+            self._speak()
+
+    def make(self) -> tuple[tuple[int, int], ...]:
+        """A new channel for a control about to be born: its end, and the number it gets."""
+        ours, theirs = channels.pair()
+        if self._channel is not None:
+            self._channel.close()
+        self._store.keep(LINK, os.dup(ours.fileno()))
+        self._open(ours)
+        self._tell_settings()
+        self._speak()
+        return ((theirs.detach(), LINK_FD),)
+
+    def _open(self, sock: socket.socket) -> None:
+        self._channel = Channel(self._loop, sock, self._on_message, self._closed)
+
+    def _speak(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        assert self._channel is not None
+        self._channel.send({"do": "speak"}, (theirs.fileno(),))
+        theirs.close()
+        self._welcome(ours)
+
+    def _tell_settings(self) -> None:
+        """The settings in a memory file, and a descriptor for each password that can be had."""
+        site = self._site()
+        assert site.xmpp is not None
+        assert self._channel is not None
+        fds = [os.memfd_create("settings", os.MFD_CLOEXEC)]
+        os.write(fds[0], msgspec.json.encode(site))
+        passwords: dict[str, int | str] = {}
+        for session in site.xmpp.sessions:
+            fd = open_secret(session.password_file, os.geteuid())
+            if isinstance(fd, int):
+                passwords[session.name] = len(fds)
+                fds.append(fd)
+            else:
+                passwords[session.name] = fd
+        self._channel.send({"do": "settings", "passwords": passwords}, tuple(fds))
+        channels.close_all(fds)
+
+    def _on_message(self, message: Message, fds: list[int]) -> None:
+        channels.close_all(fds)
+        if message["do"] == "session" and len(self.sessions) < 100:
+            self.sessions[str(message["name"])[:63]] = str(message["text"])[:200]
+
+    def _closed(self) -> None:
+        """Control has ended; its pidfd says so too, and a new one will be made."""
+        self._channel = None
+        self.sessions.clear()
+        self._store.drop(LINK)
+
+
+def open_secret(path: str, euid: int) -> int | str:
+    """A descriptor of a file that only its owner can read, or why it is not to be had."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    objection = exposure(os.fstat(fd), path, euid)
+    if objection:
+        os.close(fd)
+        return objection
+    return fd

@@ -1,0 +1,52 @@
+"""What a caller from afar may do: the rules of `xmpp.access`, the ceilings, and how often anybody may ask.
+
+Deny is the default. A role comes from the rules of the applied amonsup.yaml alone; what the control process says of
+a caller is their address, and where they said it, never a role. On top of the role lie two ceilings: each service's
+own `remote`, and `xmpp.remote` for what concerns no single service.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from amonsup.config.remote_access import role_of as role_by_rules
+from amonsup.config.roles import Role
+from amonsup.config.xmpp_specs import XmppSpec
+from amonsup.wire.messages import Caller
+
+BURST = 30
+"""Requests that one caller may make at once; after that PER_S a second."""
+
+PER_S = 1.0
+MOST_CALLERS = 1000
+TOO_OLD_S = 60.0
+"""A command that was under way for longer is not carried out (XEP-0203 says how long it was)."""
+
+
+def role_of(caller: Caller, xmpp: XmppSpec | None) -> Role:
+    """The role that the rules give the caller."""
+    return role_by_rules(caller.jid, xmpp, caller.room, caller.affiliation)
+
+
+class Bucket(msgspec.Struct):
+    """What is left of one caller's burst, as of `at`."""
+
+    left: float
+    at: float
+
+
+class Throttle:
+    """How often anybody may ask: a token bucket a caller, the oldest forgotten when there are too many."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, Bucket] = {}
+
+    def admits(self, bare: str, now: float) -> bool:
+        """Count one request of `bare` at monotonic `now`; False: it comes too soon."""
+        bucket = self._buckets.pop(bare, None) or Bucket(BURST, now)
+        left = min(float(BURST), bucket.left + (now - bucket.at) * PER_S)
+        is_admitted = left >= 1
+        self._buckets[bare] = Bucket(left - 1 if is_admitted else left, now)
+        if len(self._buckets) > MOST_CALLERS:
+            self._buckets.pop(next(iter(self._buckets)))
+        return is_admitted

@@ -1,0 +1,223 @@
+"""The pure parts of control: when to connect again, what waits, what presence says and when."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amonsup.control.core import chatline, presence, reconnect
+from amonsup.control.core.mirror import Mirror
+from amonsup.control.core.outbox import MOST, MOST_UNACKED, Outbox
+from amonsup.control.core.reconnect import Loss, Reconnect
+from amonsup.control.core.records import Outgoing, Priority
+from amonsup.verbs.results import StatusRow
+
+
+def a_row(name: str, state: str = "running", why: str = "", desired: str = "up") -> StatusRow:
+    return StatusRow(name, state, 1, 1.0, 0, None, None, desired=desired, why=why)
+
+
+# ---- reconnect ------------------------------------------------------------------------------------------------------
+
+
+def test_the_ceiling_doubles_with_every_failure_and_has_an_end() -> None:
+    patience = Reconnect(lambda: 1.0)
+    delays = [patience.lost(Loss.NETWORK, now=0.0) for _ in range(12)]
+    assert delays[:4] == [2.0, 4.0, 8.0, 16.0]
+    assert delays[-1] == reconnect.CEILING_S
+
+
+def test_the_delay_is_anything_from_zero_to_the_ceiling() -> None:
+    assert Reconnect(lambda: 0.0, failures=5).lost(Loss.NETWORK, 0.0) == 0.0
+
+
+def test_only_a_session_that_lasted_starts_the_count_again() -> None:
+    patience = Reconnect(lambda: 1.0, failures=4)
+    patience.came_up(100.0)
+    assert patience.lost(Loss.NETWORK, 100.0 + reconnect.STEADY_S - 1) == 32.0
+    patience.came_up(200.0)
+    assert patience.lost(Loss.NETWORK, 200.0 + reconnect.STEADY_S) == 2.0
+
+
+@pytest.mark.parametrize("loss", [Loss.REFUSED, Loss.CONFLICT, Loss.INSECURE])
+def test_what_patience_does_not_cure_is_tried_seldom(loss: Loss) -> None:
+    assert Reconnect(lambda: 0.0).lost(loss, 0.0) >= reconnect.SELDOM_S
+
+
+def test_a_restart_of_the_server_is_met_by_every_site_at_its_own_time() -> None:
+    assert Reconnect(lambda: 0.0, splay=0.5).lost(Loss.RESTART, 0.0) == reconnect.SPLAY_S / 2
+
+
+def test_endpoints_take_turns_only_while_none_works() -> None:
+    patience = Reconnect(lambda: 0.0)
+    patience.lost(Loss.NETWORK, 0.0)
+    assert patience.endpoint == 1
+    patience.came_up(1.0)
+    patience.lost(Loss.NETWORK, 2.0)
+    assert patience.endpoint == 1
+
+
+# ---- outbox ---------------------------------------------------------------------------------------------------------
+
+
+def an_item(priority: Priority = Priority.ANSWER, expires_at: float = 100.0, *, is_kept: bool = False) -> Outgoing:
+    return Outgoing(Element("message"), priority, expires_at, is_kept)
+
+
+def test_the_important_goes_first_and_the_late_not_at_all() -> None:
+    box = Outbox()
+    for priority in (Priority.LOG, Priority.COMMAND, Priority.ALERT):
+        box.put(an_item(priority))
+    box.put(an_item(Priority.COMMAND, expires_at=5.0))
+    taken = []
+    while (item := box.take(now=10.0)) is not None:
+        taken.append(item.priority)
+    assert taken == [Priority.COMMAND, Priority.ALERT, Priority.LOG]
+    assert box.dropped == 1
+
+
+@given(st.lists(st.sampled_from(list(Priority)), max_size=3 * MOST))
+def test_it_never_holds_more_than_its_bound_and_drops_the_least_important(priorities: list[Priority]) -> None:
+    box = Outbox()
+    for priority in priorities:
+        box.put(an_item(priority))
+    kept = []
+    while (item := box.take(now=0.0)) is not None:
+        kept.append(item.priority)
+    assert kept == sorted(priorities)[:MOST]
+    assert box.dropped == max(0, len(priorities) - MOST)
+
+
+def test_a_server_that_is_behind_gets_nothing_more() -> None:
+    box = Outbox()
+    for number in range(MOST_UNACKED):
+        box.handed_over(str(number), an_item())
+    box.put(an_item())
+    assert box.take(0.0) is None
+    box.acknowledged("0")
+    assert box.take(0.0) is not None
+
+
+def test_what_must_not_be_lost_goes_again_with_a_new_session_in_its_order() -> None:
+    box = Outbox()
+    first, second, third = an_item(is_kept=True), an_item(), an_item(is_kept=True)
+    for key, item in (("1", first), ("2", second), ("3", third)):
+        box.handed_over(key, item)
+    box.put(an_item(expires_at=50.0))
+    box.session_lost()
+    assert [box.take(0.0), box.take(0.0)] == [first, third]
+    box.acknowledged("1")  # late, and of the old session: harmless
+
+
+# ---- presence -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "show", "status"),
+    [
+        ([a_row("ce"), a_row("db")], "", "2/2 up"),
+        ([a_row("ce"), a_row("db", "stopped", desired="down")], "", "1/1 up"),
+        ([a_row("ce"), a_row("db", "backoff", "exit 1")], "away", "1/2 up; backoff: db (exit 1)"),
+        ([a_row("ce", "unhealthy"), a_row("db", "starting")], "xa", "0/2 up; unhealthy: ce; starting: db"),
+        (
+            [a_row("ce", "fatal", "exit 1"), a_row("db", "unhealthy")],
+            "dnd",
+            "0/2 up; fatal: ce (exit 1); unhealthy: db",
+        ),
+        ([], "", "0/0 up"),
+    ],
+)
+def test_the_worst_comes_first(rows: list[StatusRow], show: str, status: str) -> None:
+    mirror = Mirror()
+    mirror.snapshot(rows)
+    wanted = presence.wanted(mirror)
+    assert (wanted.show, wanted.status) == (show, status)
+
+
+@given(
+    st.lists(st.tuples(st.text(min_size=1, max_size=63), st.sampled_from(["fatal", "backoff"]), st.text(max_size=500)))
+)
+def test_the_status_fits_into_its_bound(found: list[tuple[str, str, str]]) -> None:
+    mirror = Mirror()
+    mirror.snapshot([a_row(name, state, why) for name, state, why in found])
+    assert len(presence.wanted(mirror).status) <= presence.LONGEST_STATUS
+
+
+def a_presence(*states: str) -> presence.Wanted:
+    mirror = Mirror()
+    mirror.snapshot([a_row(f"s{number}", state) for number, state in enumerate(states)])
+    return presence.wanted(mirror)
+
+
+def test_a_flapping_service_speaks_at_most_every_five_seconds_and_fatal_at_once() -> None:
+    throttle = presence.Throttle()
+    assert throttle.due_in(a_presence("running"), 0.0) == 0.0
+    throttle.was_sent(a_presence("running"), 0.0)
+    assert throttle.due_in(a_presence("running"), 1.0) is None
+    assert throttle.due_in(a_presence("backoff"), 1.0) == presence.QUIET_S - 1
+    assert throttle.due_in(a_presence("fatal"), 1.0) == 0.0
+    throttle.was_sent(a_presence("fatal"), 1.0)
+    assert throttle.due_in(a_presence("running"), 2.0) == presence.QUIET_S - 1
+
+
+def test_the_digest_differs_when_the_tree_does() -> None:
+    mirror = Mirror()
+    assert mirror.snapshot([a_row("ce")])
+    before = mirror.digest()
+    assert not mirror.update([a_row("ce")])
+    assert mirror.update([a_row("ce", "fatal")])
+    assert mirror.digest() != before
+    assert mirror.revision == 2
+
+
+# ---- chat text ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "verb", "args"),
+    [
+        ("status", "status", {"services": []}),
+        ("  Restart ce db ", "restart", {"services": ["ce", "db"]}),
+        ("restart @grid", "restart", {"services": ["@grid"]}),
+        ("events 20", "events", {"services": [], "lines": 20}),
+        ("show 'ce'", "show", {"service": "ce"}),
+        ("tree", "tree", {}),
+        ("status\nrestart ce", "status", {"services": []}),
+    ],
+)
+def test_a_line_is_a_request(text: str, verb: str, args: dict[str, object]) -> None:
+    line = chatline.parse(text)
+    assert isinstance(line, chatline.Line)
+    assert (line.verb.name, line.args) == (verb, args)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("restrat ce", "did you mean 'restart'"),
+        ("shutdown", "I do not know 'shutdown'"),
+        ("restart", "which service"),
+        ("show", "which service"),
+        ("show a b", "too many words"),
+        ("say 'it", "not understood"),
+        ("x" * 501, "at most"),
+        ("status " + "a " * 60, "at most"),
+    ],
+)
+def test_what_is_no_request_is_answered_with_help(text: str, says: str) -> None:
+    wrong = chatline.parse(text)
+    assert isinstance(wrong, chatline.Wrong)
+    assert says in wrong.text
+
+
+@pytest.mark.parametrize("text", ["", "   ", "help", "HELP me", "?", "@grid help"])
+def test_help_is_help(text: str) -> None:
+    assert chatline.parse(text) is None
+
+
+@given(st.text(max_size=600))
+def test_no_text_is_too_strange(text: str) -> None:
+    chatline.parse(text)
