@@ -16,6 +16,9 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "memory_1000": (Target("median", 30.0),),  # 5 more than with 10
     "idle": (Target("median", 0.0),),
     "status": (Target("ratio", 0.6),),
+    "logs_time:amonsup": (Target("ratio", 1.0),),
+    "logs_cpu:amonsup": (Target("ratio", 0.2),),
+    "logs_cpu:amonsup, one watch rule": (Target("ratio", 0.6),),
     "successor": (Target("median", 300.0), Target("worst", 1000.0)),
 }
 
@@ -35,6 +38,7 @@ class Settings:
     successor_kills: int = 50
     successor_services: int = 200
     successor_gap: float = 7.5  # five deaths within 30 s make the guardian careful: that is not what is measured
+    log_lines: int = 5_000_000
     use_shell: bool = False
     only: tuple[str, ...] = ()  # peers to measure; empty: all
 
@@ -54,4 +58,5 @@ QUICK = Settings(
     status_services=(5,),
     successor_kills=2,
     successor_services=20,
+    log_lines=100_000,
 )

@@ -14,7 +14,7 @@ import struct
 import time
 
 from amonsup.logbook import names
-from amonsup.logs.sink import CHUNK, FLAGS, Sink
+from amonsup.logs.sink import FLAGS, Sink
 from amonsup.logs.stamps import fitting, stamp, stamped
 
 HEAD = struct.Struct("<4s?3xQQ")
@@ -26,7 +26,7 @@ PIECE = 256 * 1024
 class Spool:
     """The spool of one log. Everything may raise OSError; then `close`, and make a new one."""
 
-    __slots__ = ("done", "fd", "is_at_start", "path", "size")
+    __slots__ = ("done", "fd", "is_at_start", "path", "position", "size")
 
     def __init__(self, log_dir: str, sink: Sink) -> None:
         self.path = names.spool_path(log_dir, sink.log)
@@ -35,6 +35,7 @@ class Spool:
         self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | FLAGS, 0o640)
         self.is_at_start = True
         self.done = self.size = BEGIN
+        self.position = 0  # of the log, as recorded
         try:
             self._recover(sink)
         except OSError:
@@ -56,8 +57,8 @@ class Spool:
         os.unlink(self.path)
 
     def fill(self, source: int) -> int:
-        """Move what a FIFO has, at most CHUNK. Raises BlockingIOError if it is empty."""
-        moved = os.splice(source, self.fd, CHUNK, offset_dst=self.size, flags=os.SPLICE_F_NONBLOCK)
+        """Move what a FIFO has, at most PIECE. Raises BlockingIOError if it is empty."""
+        moved = os.splice(source, self.fd, PIECE, offset_dst=self.size, flags=os.SPLICE_F_NONBLOCK)
         self.size += moved
         return moved
 
@@ -91,7 +92,18 @@ class Spool:
         self.done = self.size = BEGIN
         self._record(sink.end)
 
+    def discard(self, sink: Sink) -> int:
+        """Give up what waits here, and the part of it that got into the log; how many raw bytes that were.
+
+        On a full disk it is in its own way: what it takes is what the log would need.
+        """
+        sink.cut(self.position)
+        count = self.size - self.done
+        self._empty(sink)
+        return count
+
     def _record(self, position: int) -> None:
+        self.position = position
         os.pwrite(self.fd, HEAD.pack(MAGIC, self.is_at_start, self.done, position), 0)
 
     def _recover(self, sink: Sink) -> None:
@@ -100,8 +112,8 @@ class Spool:
         if len(raw) < HEAD.size or raw[:4] != MAGIC:
             self._empty(sink)
             return
-        _, self.is_at_start, self.done, position = HEAD.unpack(raw)
+        _, self.is_at_start, self.done, self.position = HEAD.unpack(raw)
         if self.done > self.size:
             self._empty(sink)
         elif not self.is_empty:
-            sink.cut(position)
+            sink.cut(self.position)

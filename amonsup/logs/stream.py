@@ -15,6 +15,7 @@ counted (`drop`).
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from collections.abc import Callable
 from amonsup.logbook import names
 from amonsup.logs.settings import Settings
 from amonsup.logs.sink import CHUNK, Sink
-from amonsup.logs.spool import Spool
+from amonsup.logs.spool import BEGIN, Spool
 from amonsup.loop.loop import READ, Loop, Timer
 
 TYPE_CHECKING = False
@@ -48,6 +49,7 @@ PAUSE_S = 0.003
 RETRY_S = 1.0
 ROOMY = 1 << 20
 USUAL = 1 << 16
+FULL = (errno.ENOSPC, errno.EDQUOT)
 FIONREAD = 0x541B
 
 
@@ -65,14 +67,16 @@ class Life:
 
 
 class Trouble:
-    """What keeps a log from being written. `retry_at`: monotonic; `dropped`: bytes thrown away so far."""
+    """What keeps a log from being written. `dropped`: bytes thrown away so far, of which `told` were told; `retry_at`
+    and `tell_at`: monotonic."""
 
-    __slots__ = ("dropped", "retry_at", "text")
+    __slots__ = ("dropped", "is_telling", "retry_at", "tell_at", "text", "told")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, dropped: int) -> None:
         self.text = text
-        self.retry_at = 0.0
-        self.dropped = 0
+        self.retry_at = self.tell_at = 0.0
+        self.dropped = self.told = dropped
+        self.is_telling = False
 
 
 class Stream:
@@ -105,6 +109,8 @@ class Stream:
         self.lives.append(life)
         if len(self.lives) == 1:
             self._listen()
+            if self._has_spooled():  # an earlier logger was killed over it, and nothing else may ever come
+                self.owner.loop.call_soon(self._again)
 
     def over(self, generation: int) -> None:
         for life in self.lives:
@@ -174,7 +180,7 @@ class Stream:
         life = self.lives[0]
         trouble = self.trouble
         if trouble is not None and self.settings.drops and self.owner.loop.now() < trouble.retry_at:
-            self._after(life, self._drop(life, trouble), is_all=True)
+            self._throw_away(life, trouble)
             return
         try:
             moved, is_all = self._move(life)
@@ -237,10 +243,11 @@ class Stream:
                 return 0, False
             moved = spool.fill(life.fd)
         start = sink.end
-        if spool.pour(sink) == 0:
+        poured = spool.pour(sink)
+        if poured == 0:
             self._rotate(sink, is_forced=True)
         self._grown(sink, start)
-        return moved, spool.is_empty
+        return moved or poured, spool.is_empty
 
     def _is_worth_opening(self, life: Life) -> bool:
         """A life that ended: is there something in its FIFO, or a log in which to mark where it was?"""
@@ -257,13 +264,16 @@ class Stream:
             entries = owner.listing(self.log) if self.trouble is None else None
             self.sink = Sink(owner.log_dir, self.log, self.settings, entries)
             self._arm()
-        if self.spool is None and (self.settings.timestamps or (is_new and self._has_spool())):
+        if self.spool is None and (self.settings.timestamps or (is_new and self._has_spooled())):
             self.spool = Spool(owner.log_dir, self.sink)
         return self.sink
 
-    def _has_spool(self) -> bool:
-        """Lines were stamped once, and perhaps some still are to be."""
-        return os.path.exists(names.spool_path(self.owner.log_dir, self.log))
+    def _has_spooled(self) -> bool:
+        """Whether something waits in the spool, even if lines are no longer to be stamped."""
+        try:
+            return os.stat(names.spool_path(self.owner.log_dir, self.log)).st_size > BEGIN
+        except OSError:
+            return False
 
     def _grown(self, sink: Sink, start: int) -> None:
         end = sink.end
@@ -339,30 +349,58 @@ class Stream:
     # -- trouble --
 
     def _fail(self, life: Life, error: OSError) -> None:
+        discarded = self._discard() if self.settings.drops and error.errno in FULL else 0
         self._give_up()
         text = f"{self.log}: {error.strerror}"
         trouble = self.trouble
         if trouble is None or trouble.text != text:
-            dropped = trouble.dropped if trouble is not None else 0
-            trouble = self.trouble = Trouble(text)
-            trouble.dropped = dropped
-            self.owner.troubled(self, text, dropped)
-        elif trouble.dropped:
+            trouble = self.trouble = Trouble(text, trouble.dropped if trouble is not None else 0)
             self.owner.troubled(self, text, trouble.dropped)
+        trouble.dropped += discarded
         trouble.retry_at = self.owner.loop.now() + RETRY_S
         if self.settings.drops:
-            self._after(life, self._drop(life, trouble), is_all=True)
+            self._throw_away(life, trouble)
         else:
             self._pause(RETRY_S)
 
-    def _drop(self, life: Life, trouble: Trouble) -> int:
-        """Throw away what waits."""
+    def _discard(self) -> int:
+        """Empty the spool, which fills the disk itself; raw bytes."""
+        if self.spool is None or self.sink is None:
+            return 0
+        try:
+            return self.spool.discard(self.sink)
+        except OSError:
+            return 0  # the next logger, or the next try, finds it as it is
+
+    def _throw_away(self, life: Life, trouble: Trouble) -> None:
+        """What waits in the FIFO; what has come as far as the spool is kept."""
         try:
             dropped = os.splice(life.fd, self.owner.null, CHUNK, flags=os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
-            return 0
+            dropped = 0
         trouble.dropped += dropped
-        return dropped
+        self._tell_dropped(trouble)
+        if not dropped and self._has_spooled():
+            self._pause(RETRY_S)
+        else:
+            self._after(life, dropped, is_all=True)
+
+    def _tell_dropped(self, trouble: Trouble) -> None:
+        """At most once a second, and at last how much it was."""
+        now = self.owner.loop.now()
+        if trouble.told == trouble.dropped or trouble is not self.trouble:
+            return
+        if now >= trouble.tell_at:
+            trouble.told = trouble.dropped
+            trouble.tell_at = now + RETRY_S
+            self.owner.troubled(self, trouble.text, trouble.dropped)
+        elif not trouble.is_telling:
+            trouble.is_telling = True
+            self.owner.loop.call_at(trouble.tell_at, lambda: self._tell_rest(trouble))
+
+    def _tell_rest(self, trouble: Trouble) -> None:
+        trouble.is_telling = False
+        self._tell_dropped(trouble)
 
     def _recovered(self, trouble: Trouble) -> None:
         self.trouble = None

@@ -8,7 +8,7 @@ from lab import Lab
 from report import Table
 from settings import Settings
 
-from benches import cold, crash, idle, memory, status, successor
+from benches import cold, crash, idle, logs, memory, status, successor
 
 Bench = Callable[[Lab, Settings], list[Table]]
 
@@ -18,6 +18,7 @@ BENCHES: dict[str, tuple[Bench, str]] = {
     "cold": (cold.cold, "200 services from nothing to all running"),
     "memory": (memory.memory, "PSS of all supervising processes"),
     "idle": (idle.idle, "wake-ups per second with nothing to do"),
+    "logs": (logs.logs, "captured output: millions of lines, rotated"),
     "status": (status.status, "wall time of the status command"),
     "successor": (successor.successor, "kill -9 of amonsup's supervisor to a right answer by its successor"),
 }

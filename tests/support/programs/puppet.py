@@ -1,8 +1,9 @@
 """puppet.py NAME: a service that does what the scenario tells it through the FIFO puppet.NAME, line by line.
 
 What it has done it writes to did.NAME, with its pid. Commands: notify TEXT (`\\n` separates assignments), print TEXT,
-exit CODE, ignore SIGNAL, note SIGNAL (written down, otherwise ignored), fork (a child that does the same things from
-then on; this one lives on idly), flood N (eight processes send that many datagrams each, waiting for their turns).
+write TEXT (the same without an end of line; `\\n` is one), complain TEXT (to stderr), talk N (numbered lines of 100
+bytes), exit CODE, ignore SIGNAL, note SIGNAL (written down, otherwise ignored), fork (a child that does the same things
+from then on; this one lives on idly), flood N (eight processes send that many datagrams each, waiting for their turns).
 """
 
 import os
@@ -36,6 +37,13 @@ def obey(line, sock):
         notify(sock, rest.replace("\\n", "\n").replace("{pid}", str(os.getpid())))
     elif verb == "print":
         os.write(1, rest.encode() + b"\n")
+    elif verb == "write":
+        os.write(1, rest.replace("\\n", "\n").encode())
+    elif verb == "complain":
+        os.write(2, rest.encode() + b"\n")
+    elif verb == "talk":
+        for number in range(int(rest)):
+            os.write(1, b"%099d\n" % number)
     elif verb == "ignore":
         signal.signal(signal.Signals[rest], signal.SIG_IGN)
     elif verb == "note":
