@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from amonsup.config import enforceable
+from amonsup.config import enforceable, instances
 from amonsup.config.accounts import group_exists, user_exists
 from amonsup.config.errors import ConfigError, shown
 from amonsup.config.services import Draft, listed_node
 from amonsup.config.specs import Condition, ServiceType
 from amonsup.config.strict_yaml import Node, Sequence
+from amonsup.config.units import is_name
 
 RESERVED = frozenset({"all", "guardian", "supervisor", "logger", "control", "prober"})
 SUN_PATH = 107  # sockaddr_un.sun_path holds 108 bytes, one of them the final NUL
@@ -45,6 +46,7 @@ def check(drafts: list[Draft], ground: Ground) -> None:
         enforceable.check(draft, offers)
         _check_dependencies(draft, by_name, ground)
     _check_cycles(by_name)
+    _check_totals(drafts)
     _warn_of_absences(drafts, ground)
 
 
@@ -61,16 +63,33 @@ def _unique(drafts: list[Draft]) -> dict[str, Draft]:
 def _check_name(draft: Draft, by_name: dict[str, Draft], ground: Ground) -> None:
     if draft.name in RESERVED:
         draft.report("", "this name is reserved", f"any name but {', '.join(sorted(RESERVED))}", at=draft.place)
-    for number in range(1, draft.spec.scale + 1):
-        instance = f"{draft.name}-{number}"
-        if instance in by_name:
-            draft.report("scale", f"the instance {instance} has the name of another service")
+    longest = draft.name
+    if draft.spec.scale is not None:
+        _check_instances(draft, by_name)
+        longest = f"{draft.name}-{draft.spec.scale or 1}"
+        if not is_name(longest) and is_name(draft.name):
+            draft.report("scale", f"the name of the instance {shown(longest)} is too long", "at most 63 characters")
     if ground.run_dir:
-        socket = f"{ground.run_dir}/notify/{draft.name}/sock"
+        socket = f"{ground.run_dir}/notify/{longest}/sock"
         excess = len(os.fsencode(socket)) - SUN_PATH
         if excess > 0:
             says = f"the name is {excess} bytes too long: {shown(socket)} must fit in {SUN_PATH} bytes"
             draft.report("", says, at=draft.place)
+
+
+def _check_instances(draft: Draft, by_name: dict[str, Draft]) -> None:
+    for number in range(1, (draft.spec.scale or 0) + 1):
+        instance = f"{draft.name}-{number}"
+        if instance in by_name:
+            draft.report("scale", f"the instance {instance} has the name of another service")
+
+
+def _check_totals(drafts: list[Draft]) -> None:
+    """More than can be: said at the service that has the most."""
+    scaled = [draft for draft in drafts if draft.spec.scale]
+    says = instances.too_many([draft.spec for draft in drafts], {}) if scaled else ""
+    if says:
+        max(scaled, key=lambda draft: draft.spec.scale or 0).report("scale", says)
 
 
 def _check_type(draft: Draft) -> None:
@@ -130,7 +149,11 @@ def _check_dependencies(draft: Draft, by_name: dict[str, Draft], ground: Ground)
 
 def _unknown_dependency(draft: Draft, name: str, at: Node | None, by_name: dict[str, Draft], ground: Ground) -> None:
     says = f"there is no service {shown(name)}"
-    if ground.is_whole:
+    template, _, number = name.rpartition("-")
+    if template in by_name and by_name[template].spec.scale is not None and number.isdecimal():
+        says = f"{says} that can be depended on: it is an instance of {template}; {template} means all of them"
+        draft.report("depends_on", says, at=at)
+    elif ground.is_whole:
         draft.report("depends_on", says, hint=draft.scope.hint(name, list(by_name)), at=at)
     else:
         _warn(draft, at, "depends_on", f"{says} in this file")
@@ -168,7 +191,7 @@ def _warn_of_absences(drafts: list[Draft], ground: Ground) -> None:
     found: dict[tuple[str, str, str], bool] = {}
     directories: dict[str, bool] = {"": True}
     for draft in drafts:
-        spec = draft.spec
+        spec = draft.spec if draft.spec.scale is None else instances.instance(draft.spec, 1)
         is_there = _once(directories, spec.working_dir, os.path.isdir)
         if not is_there:
             at = draft.body.get("working_dir")

@@ -22,7 +22,6 @@ SERVICE: dict[str, str] = {
     "post_start": _HOOKS,
     "pre_stop": _HOOKS,
     "post_stop": _HOOKS,
-    "scale": "a service has one instance",
     "sockets": "sockets are not opened for services",
     "update": "nothing is updated from afar",
     "remote": _AFAR,

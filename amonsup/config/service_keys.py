@@ -493,7 +493,7 @@ SERVICE: Table = table(
     Key("no_new_privileges", boolean(), "Whether set-user-id programs lose their power.", "false"),
     Key("cap_drop", ListOf(capability()), "Capabilities taken away."),
     Key("cap_add", ListOf(capability()), "Capabilities given."),
-    Key("scale", integer(1, 1000), "How many instances."),
+    Key("scale", integer(0, 1000), "How many instances: NAME-1, NAME-2 …"),
     Key("schedule", Schedule(), "When a oneshot runs: cron's five fields, or @daily and the like."),
     Key("time_zone", TimeZone(), "Of schedule; the machine's own if nothing is said."),
     Key("catch_up", boolean(), "Whether one run makes up for those that were missed.", "false"),

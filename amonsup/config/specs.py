@@ -172,7 +172,8 @@ class ServiceSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     no_new_privileges: bool = False
     cap_drop: tuple[str, ...] = ()
     cap_add: tuple[str, ...] = ()
-    scale: int = 0  # 0: the key does not stand there, the service cannot be scaled
+    scale: int | None = None  # how many instances; None: the key does not stand there, it cannot be scaled
+    instance_of: str = ""  # the template this is an instance of (config/instances.py); no key of conf.d
     schedule: str = ""
     time_zone: str = ""
     catch_up: bool = False

@@ -26,6 +26,7 @@ import msgspec
 
 from amonsup import __version__
 from amonsup.config.fingerprints import fingerprint
+from amonsup.config.instances import Scaled, expand
 from amonsup.config.specs import Loaded, Logging, RestartPolicy, ServiceSpec, SiteSpec
 from amonsup.loop.loop import Loop, Timer
 from amonsup.supervisor import guardian, helper_process
@@ -74,7 +75,7 @@ class Supervisor:
         self.loop = Loop()
         self.now = self.loop.now
         self.site, self._applied = _read_site(options)
-        self.fleet = Fleet(self._applied.loaded.fleet.services)
+        self.fleet = Fleet(expand(self._applied.loaded.fleet.services, self._applied.scaled))
         self.household = Fleet(self._household_specs())
         self._queue: deque[ev.AnyEvent] = deque()
         self._is_pumping = False
@@ -627,8 +628,14 @@ class Supervisor:
         if len(self._applies) == 1:
             begin()
 
-    def commit(self, call: Call, loaded: Loaded, operation: Operation, renewed: list[str]) -> None:
-        new = {spec.name for spec in loaded.fleet.services}
+    def scaled(self) -> dict[str, Scaled]:
+        return self._applied.scaled
+
+    def commit(
+        self, call: Call, loaded: Loaded, scaled: dict[str, Scaled], operation: Operation, renewed: list[str]
+    ) -> None:
+        services = expand(loaded.fleet.services, scaled)
+        new = {spec.name for spec in services}
         record = applied_files.Applied(
             format=applied_files.FORMAT,
             serial=self._applied.serial + 1,
@@ -637,6 +644,7 @@ class Supervisor:
             instance=self.instance,
             operation=operation,
             leaving=tuple(self.fleet.specs[name] for name in self.fleet.states if name not in new),
+            scaled=scaled,
         )
         try:
             applied_files.write(self.site.state_dir, self.site.run_dir, record)
@@ -650,10 +658,10 @@ class Supervisor:
         self._applied = record
         self.record.serial = record.serial
         known, before = set(self.fleet.states), self.fleet.specs
-        self.fleet.respecify(loaded.fleet.services)
+        self.fleet.respecify(services)
         self.lives.respecified(before, self.fleet.specs)
         self._settle_in(name for name in self.fleet.specs if name not in known)
-        self.wishes.keep_only(self.fleet.specs)
+        self.wishes.keep_only(new)
         self.matches.configured(before)
         self._queue.extend(ev.Respecified(name=name) for name in renewed)
         for name in renewed:

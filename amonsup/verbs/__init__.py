@@ -16,6 +16,7 @@ NAMES = (
     "enable",
     "disable",
     "reset",
+    "scale",
     "hold",
     "release",
     "check",

@@ -15,6 +15,7 @@ _DONE = {
     "enable": "enabled",
     "disable": "disabled",
     "reset": "reset",
+    "scale": "ok",
     "hold": "held",
     "release": "released",
     "shutdown": "stopped",

@@ -12,6 +12,7 @@ import os
 
 import msgspec
 
+from amonsup.config.instances import Scaled
 from amonsup.config.specs import Loaded, ServiceSpec
 from amonsup.supervisor.adapters import files
 from amonsup.supervisor.model.records import Operation
@@ -22,8 +23,9 @@ FORMAT = 1
 class Applied(msgspec.Struct, frozen=True):
     """`at`: wall clock, seconds, for display. `serial` grows by one with every apply.
 
-    `operation` is the apply itself and `leaving` what it removes: with them a successor can finish it, even if our
-    predecessor died before anything else of it was on record.
+    `scaled` is what `amonsup scale` said and conf.d has not overtaken. `operation` is the apply (or scale) itself and
+    `leaving` what it removes: with them a successor can finish it, even if our predecessor died before anything else
+    of it was on record.
     """
 
     format: int
@@ -33,6 +35,7 @@ class Applied(msgspec.Struct, frozen=True):
     instance: str = ""
     operation: Operation | None = None
     leaving: tuple[ServiceSpec, ...] = ()
+    scaled: dict[str, Scaled] = {}
 
 
 def path_of(state_dir: str) -> str:

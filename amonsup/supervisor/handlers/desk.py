@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from amonsup.config.instances import Scaled, counts
 from amonsup.config.specs import Loaded, Role, ServiceSpec, SiteSpec
 from amonsup.supervisor.adapters.wishes import Autostart, Wish
 from amonsup.supervisor.core import holds
@@ -117,7 +118,12 @@ class Desk(Protocol):
     def load_configuration(self, then: Callable[[Loaded | str], None]) -> None:
         """Parse conf.d in a process of its own; `then` gets it, or all errors as text."""
 
-    def commit(self, call: Call, loaded: Loaded, operation: Operation, renewed: list[str]) -> None:
+    def scaled(self) -> dict[str, Scaled]:
+        """What `amonsup scale` said and conf.d has not overtaken."""
+
+    def commit(
+        self, call: Call, loaded: Loaded, scaled: dict[str, Scaled], operation: Operation, renewed: list[str]
+    ) -> None:
         """Record a new configuration and the operation, then carry it out. `renewed`: changed in place."""
 
     def carry_out(self, operation: Operation) -> None:
@@ -130,14 +136,17 @@ class Desk(Protocol):
 
 
 def select(desk: Desk, words: Iterable[str], *, own: bool = False) -> list[str] | Refusal:
-    """Service names out of names, `all` and `@TAG`, in configuration order, each once."""
+    """Service names out of names, `all` and `@TAG`, in configuration order, each once.
+
+    What has instances stands for all of them.
+    """
     specs = desk.fleet.specs
     chosen: set[str] = set()
     for word in words:
         found = _matching(specs, word)
         if not found and own and (word in desk.household.specs or word in desk.own_processes()):
             found = [word]
-        if not found and not (word == "all" and not specs):
+        if not found and not (word == "all" and not specs) and word not in templates(desk):
             return Refusal("unknown-service", _unknown(specs, word))
         chosen.update(found)
     ordered = [name for name in specs if name in chosen]
@@ -149,7 +158,14 @@ def _matching(specs: dict[str, ServiceSpec], word: str) -> list[str]:
         return list(specs)
     if word.startswith("@"):
         return [name for name, spec in specs.items() if word[1:] in spec.tags]
-    return [word] if word in specs else []
+    if word in specs:
+        return [word]
+    return [name for name, spec in specs.items() if spec.instance_of == word]
+
+
+def templates(desk: Desk) -> dict[str, int]:
+    """The services that have instances, and how many."""
+    return counts(desk.applied().fleet.services, desk.scaled())
 
 
 def _unknown(specs: dict[str, ServiceSpec], word: str) -> str:

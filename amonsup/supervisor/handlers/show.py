@@ -30,7 +30,8 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
     if isinstance(names, Refusal):
         return names
     if len(names) != 1:
-        return Refusal("bad-request", "show takes one service")
+        which = f"{args.service} is {', '.join(names[:20])}" if names else f"{args.service} has no instance just now"
+        return Refusal("bad-request", f"show takes one service; {which}")
     name = names[0]
     own = desk.own_processes().get(name)
     if own is not None:

@@ -23,7 +23,6 @@ VALUES = {
     "post_start": ("ls", "''", "names no program"),
     "pre_stop": ("ls", "''", "names no program"),
     "post_stop": ("ls", "''", "names no program"),
-    "scale": ("3", "0", "'0' is out of range"),
     "sockets": ("{http: '127.0.0.1:80'}", "{http: 80}", "'80' is not an address"),
     "update": ("{command: ls}", "{comand: ls}", "did you mean 'command'?"),
     "remote": ("viewer", "boss", "'boss' is unknown"),

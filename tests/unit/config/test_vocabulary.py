@@ -103,7 +103,7 @@ def test_the_schema_is_json_with_help_everywhere() -> None:
     (service,) = schema["properties"]["services"]["patternProperties"].values()
     assert set(service["properties"]) == set(SERVICE)
     assert all(each["description"] for each in service["properties"].values())
-    assert service["properties"]["scale"]["description"] == "How many instances. (Not in this version.)"
+    assert service["properties"]["scale"]["description"] == "How many instances: NAME-1, NAME-2 …"
     assert service["properties"]["restart"]["enum"] == ["always", "on-failure", "unless-stopped", "no"]
 
 

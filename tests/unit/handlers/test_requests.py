@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from amonsup.config.specs import AccessRule, Role
+from amonsup.config.specs import Fleet as Specs
 from amonsup.loop.loop import Timer
 from amonsup.supervisor.access import Access, role_of
 from amonsup.supervisor.adapters.server import Peer
@@ -84,10 +85,13 @@ class FakeDesk:
         self.requests: Requests
 
     def applied(self) -> Any:
-        return SimpleNamespace(site=SimpleNamespace(access=RULES, xmpp=None))
+        return SimpleNamespace(site=SimpleNamespace(access=RULES, xmpp=None), fleet=Specs())
 
     def is_our_own(self, pid: int) -> bool:
         return False
+
+    def scaled(self) -> dict[str, Any]:
+        return {}
 
     def own_processes(self) -> dict[str, Any]:
         return {}

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amonsup.config.specs import Fleet as Specs
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers import start
 from amonsup.supervisor.handlers.desk import Refusal, mutating, operation, select
@@ -134,6 +135,8 @@ def a_desk(**own: Any) -> Any:
         household=Fleet([service("logger")]),
         own_processes=lambda: {"supervisor": None, "guardian": None},
         now=lambda: 5.0,
+        applied=lambda: SimpleNamespace(fleet=Specs()),
+        scaled=dict,
         **own,
     )
 
