@@ -95,6 +95,8 @@ class Access:
         """The arguments with only the services that this caller may do it to, and the names of the others."""
         if who.caller is None or not _concerns_services(verb):
             return args, ()
+        if hasattr(args, "scales"):
+            return self._narrow_scales(verb, who, args)
         field = "services" if hasattr(args, "services") else "service"
         words = getattr(args, field)
         names = select(self._desk, (words,) if field == "service" else words or ("all",))
@@ -106,8 +108,24 @@ class Access:
         if refused and not allowed:
             text = f"{verb.name} of {', '.join(refused[:5])} is not allowed from afar to {who.by} (remote:)"
             return Refusal("forbidden", text)
-        narrowed = tuple(allowed) if field == "services" else allowed[0]
-        return msgspec.structs.replace(args, **{field: narrowed}), refused
+        if not names:
+            return args, ()  # of what has no instance just now; no words would mean everybody
+        if field == "service":
+            if refused:
+                text = f"{verb.name} of {', '.join(refused[:5])} is not allowed from afar to {who.by}; name the others"
+                return Refusal("forbidden", text)
+            return args, ()
+        return msgspec.structs.replace(args, services=tuple(allowed)), refused
+
+    def _narrow_scales(self, verb: Verb, who: Identity, args: Any) -> tuple[Any, tuple[str, ...]] | Refusal:
+        """NAME=N concerns what instances are made of, also where there is none just now."""
+        remotes = {spec.name: spec.remote for spec in self._desk.applied().fleet.services}
+        wanted = [word.partition("=")[0] for word in args.scales]
+        refused = [name for name in wanted if name in remotes and min(who.role, remotes[name]) < verb.role]
+        if refused:
+            text = f"{verb.name} of {', '.join(refused[:5])} is not allowed from afar to {who.by} (remote:)"
+            return Refusal("forbidden", text)
+        return args, ()
 
     def _ceiling(self) -> Role:
         xmpp = self._desk.applied().site.xmpp
@@ -118,7 +136,7 @@ class Access:
     def commanded(self, verb: Verb, who: Identity, call: Call) -> None:
         """Something that changes things is about to be done."""
         if verb.role >= Role.OPERATOR:
-            targets = tuple(getattr(call.args, "services", ()))[:50]
+            targets = _targets(call.args)
             self.audit.append(
                 "command", who.by, rfc3339(time.time()), via=who.via, verb=verb.name, targets=targets, request=call.id
             )
@@ -160,8 +178,15 @@ class Access:
                 self.audit.append("refused", by, at, text="more in the same minute", count=count)
 
 
+def _targets(args: Any) -> tuple[str, ...]:
+    """Whom a command is given to, as it was said."""
+    one = getattr(args, "service", "")
+    words: tuple[str, ...] = (one,) if one else getattr(args, "services", ()) or getattr(args, "scales", ())
+    return words[:50]
+
+
 def _concerns_services(verb: Verb) -> bool:
-    return not {"services", "service"}.isdisjoint(verb.arguments.__struct_fields__)
+    return not {"services", "service", "scales"}.isdisjoint(verb.arguments.__struct_fields__)
 
 
 def _needs(verb: Verb, who: Identity, role: Role, where: str) -> str:

@@ -134,6 +134,9 @@ class Requests:
         elif isinstance(reply, Refusal):
             connection.send(Refused(call.id, reply.code, reply.text))
         else:
+            if isinstance(reply, OperationResult) and call.refused:
+                results = (*reply.results, *_outcomes_of_refused(call.refused))
+                reply = msgspec.structs.replace(reply, ok=False, results=results)
             connection.send(Answer(call.id, msgspec.Raw(msgspec.json.encode(reply))))
 
     def accept(self, connection: Connection | None, operation: Operation) -> None:
@@ -187,12 +190,16 @@ def is_ok(operation: Operation) -> bool:
     return is_done and not operation.refused
 
 
+def _outcomes_of_refused(names: tuple[str, ...]) -> tuple[TargetOutcome, ...]:
+    return tuple(TargetOutcome(name, False, "refused: not allowed from afar") for name in names)
+
+
 def result_of(operation: Operation) -> msgspec.Raw:
     outcomes = operation.outcomes
     results = tuple(
         TargetOutcome(name, outcomes[name].is_ok, outcomes[name].text) for name in operation.tasks if name in outcomes
     )
-    refused = tuple(TargetOutcome(name, False, "refused: not allowed from afar") for name in operation.refused)
+    refused = _outcomes_of_refused(operation.refused)
     result = OperationResult(
         operation=operation.id,
         verb=operation.verb,
