@@ -22,6 +22,9 @@ from amonsup.control.core.mirror import Mirror
 from amonsup.control.core.records import Asked, Priority, Said, Seen
 from amonsup.control.desk import Door
 from amonsup.control.doors.chat import Chat
+from amonsup.control.doors.forms import Forms
+from amonsup.control.doors.queries import Queries, caps_hash
+from amonsup.control.doors.subscriptions import Subscriptions
 from amonsup.control.link import Settings, Supervisor
 from amonsup.control.xmpp import stanzas
 from amonsup.control.xmpp.session import Session
@@ -46,7 +49,7 @@ class Plane:
         self._sessions = self._make_sessions(settings)
         self._throttles = {name: presence.Throttle() for name in self._sessions}
         self._presence_timers: dict[str, asyncio.TimerHandle] = {}
-        self._doors: list[Door] = [Chat(self)]
+        self._doors: list[Door] = [Subscriptions(self), Forms(self), Queries(self), Chat(self)]
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dirty: set[str] = set()
         self._refresh: asyncio.TimerHandle | None = None
@@ -184,7 +187,7 @@ class Plane:
             self._presence_timers[session.name] = loop.call_later(due_in, self._show_presence, session)
             return
         throttle.was_sent(wanted, loop.time())
-        session.send(stanzas.presence(wanted, ""), Priority.COMMAND, PRESENCE_TTL_S)
+        session.send(stanzas.presence(wanted, caps_hash()), Priority.COMMAND, PRESENCE_TTL_S)
 
 
 def complain(text: str) -> None:

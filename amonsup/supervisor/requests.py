@@ -154,7 +154,7 @@ class Requests:
 
     def finished(self, operation: Operation) -> None:
         raw = result_of(operation)
-        if operation.by != "boot":
+        if operation.by not in ("boot", "shutdown"):  # nobody's command
             self._access.finished(operation, is_ok=is_ok(operation))
         for connection in self._waiting.pop(operation.id, set()):
             connection.waits_for.discard(operation.id)

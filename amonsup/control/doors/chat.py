@@ -28,12 +28,22 @@ class Chat(Door):
         person = bare(said.sender)
         if said.kind not in ("chat", "normal") or not said.body.strip() or said.is_replacement:
             return False
-        if person == bare(speaker.jid) or self._desk.role_of(person) is Role.NONE:
-            return True  # our own words on another device, or a stranger: silence
+        if person == bare(speaker.jid):
+            return True  # our own words on another device
+        caller = Caller(said.sender, "chat", age_s=said.age_s)
+        if self._desk.role_of(person) is Role.NONE:
+            self._desk.spawn(self._have_refused(said.body, caller))
+            return True
         if self._busy.get(person, 0) >= MOST_PER_PERSON:
             return True
-        self._desk.spawn(self._answer(speaker, said, Caller(said.sender, "chat", age_s=said.age_s)))
+        self._desk.spawn(self._answer(speaker, said, caller))
         return True
+
+    async def _have_refused(self, text: str, caller: Caller) -> None:
+        """A stranger's command: refused, and put on record, by the supervisor; the stranger hears nothing."""
+        line = chatline.parse(text)
+        if isinstance(line, chatline.Line):
+            await self._desk.supervisor.request(line.verb.name, line.args, caller)
 
     async def _answer(self, speaker: Speaker, said: Said, caller: Caller) -> None:
         def tell(text: str) -> None:

@@ -62,6 +62,8 @@ class Guard:
     def _end(self, _name: str) -> None:
         self._depth -= 1
         if self._depth <= 1:
+            if self._parser.CurrentByteIndex - self._begun > MAX_STANZA:
+                _refuse(f"a stanza of more than {MAX_STANZA} bytes")
             self._begun = self._parser.CurrentByteIndex
 
     def _text(self, _text: str) -> None:

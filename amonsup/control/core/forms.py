@@ -1,0 +1,133 @@
+"""Forms of ad-hoc commands, generated from the verbs' declarations (XEP-0050, XEP-0004); pure.
+
+A verb that needs nothing is carried out at once; any other asks with one form, and its answer is the end. Sessions
+belong to the full address that opened them, end by themselves, and are bounded in number, in all and for each person.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin, get_type_hints
+
+from amonsup.verbs.verb import Verb
+
+TTL_S = 300.0
+MOST = 100
+MOST_PER_PERSON = 5
+HIDDEN = frozenset({"follow", "after", "no_wait"})
+LONGEST_VALUE = 200
+MOST_VALUES = 200
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. kind: list-multi, list-single, boolean, text-single."""
+
+    var: str
+    kind: str
+    label: str
+    is_required: bool
+    options: tuple[str, ...] = ()
+
+
+def fields(verb: Verb, services: tuple[str, ...]) -> list[Field]:
+    """The form of a verb, for the services there are."""
+    hints = get_type_hints(verb.arguments, include_extras=True)
+    struct = verb.arguments
+    required = struct.__struct_fields__[: len(struct.__struct_fields__) - len(struct.__struct_defaults__)]
+    found = []
+    for name in struct.__struct_fields__:
+        if name in HIDDEN:
+            continue
+        kind, label = _described(hints[name])
+        is_required = name in required
+        if name == "services":
+            found.append(Field(name, "list-multi", label, is_required, ("all", *services)))
+        elif name == "service":
+            found.append(Field(name, "list-single", label, is_required, services))
+        else:
+            found.append(Field(name, "boolean" if kind is bool else "text-single", label, is_required))
+    return found
+
+
+def needs_form(verb: Verb) -> bool:
+    """Whether there is anything that must be asked first."""
+    return any(field.is_required for field in fields(verb, ()))
+
+
+def arguments(verb: Verb, values: dict[str, list[str]]) -> dict[str, Any] | str:
+    """What was filled in, as the verb's arguments; or what is wrong, in words."""
+    hints = get_type_hints(verb.arguments, include_extras=True)
+    args: dict[str, Any] = {}
+    for field in fields(verb, ()):
+        given = [value.strip()[:LONGEST_VALUE] for value in values.get(field.var, ()) if value.strip()][:MOST_VALUES]
+        if not given:
+            if field.is_required:
+                return f"{field.label or field.var} is missing"
+            continue
+        kind, _ = _described(hints[field.var])
+        if field.kind == "list-multi":
+            args[field.var] = given
+        elif kind is bool:
+            args[field.var] = given[0] in ("1", "true")
+        elif kind is int:
+            if not given[0].lstrip("-").isdigit():
+                return f"{field.var}: a number is expected"
+            args[field.var] = int(given[0])
+        else:
+            args[field.var] = given[0]
+    return args
+
+
+def _described(hint: Any) -> tuple[Any, str]:
+    if get_origin(hint) is None or not hasattr(hint, "__metadata__"):
+        return hint, ""
+    kind, *metadata = get_args(hint)
+    return kind, next((each.description or "" for each in metadata if hasattr(each, "description")), "")
+
+
+@dataclass(frozen=True)
+class Session:
+    """A form that is being filled in."""
+
+    id: str
+    opener: str
+    verb: str
+    expires_at: float
+
+
+class Sessions:
+    """All that are open. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, Session] = OrderedDict()
+
+    def open(self, opener: str, verb: str, now: float) -> Session | None:
+        """A new one; None if this person has too many. With too many in all the oldest ends."""
+        self._expire(now)
+        person = opener.partition("/")[0]
+        mine = [each for each in self._open.values() if each.opener.partition("/")[0] == person]
+        if len(mine) >= MOST_PER_PERSON:
+            self._open.pop(mine[0].id)
+        if len(self._open) >= MOST:
+            self._open.popitem(last=False)
+        session = Session(secrets.token_hex(16), opener, verb, now + TTL_S)
+        self._open[session.id] = session
+        return session
+
+    def take(self, key: str, sender: str, verb: str, now: float) -> Session | None:
+        """End one, if it is there and the sender's own, and for this verb; otherwise it stays as it is."""
+        self._expire(now)
+        session = self._open.get(key)
+        if session is None or session.opener != sender or session.verb != verb:
+            return None
+        return self._open.pop(key)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def _expire(self, now: float) -> None:
+        while self._open and next(iter(self._open.values())).expires_at <= now:
+            self._open.popitem(last=False)

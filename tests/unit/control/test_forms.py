@@ -1,0 +1,152 @@
+"""Forms out of the verbs' declarations, their sessions, and bounds on what a server may send."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amonsup.control.core import chatline, forms
+from amonsup.control.xmpp import stanzas
+from amonsup.control.xmpp.guard import MAX_DEPTH, MAX_STANZA, Guard, HostileError
+from amonsup.verbs import load
+
+HEADER = b"<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
+
+
+def test_a_form_is_made_of_the_declaration() -> None:
+    verb = load("restart")
+    assert verb is not None
+    found = {field.var: field for field in forms.fields(verb, ("ce", "db"))}
+    assert found["services"].options == ("all", "ce", "db")
+    assert found["services"].is_required
+    assert found["kill"].kind == "boolean"
+
+
+@pytest.mark.parametrize("name", chatline.VERBS)
+def test_every_verb_of_the_menu_can_be_asked_for(name: str) -> None:
+    verb = load(name)
+    assert verb is not None
+    for field in forms.fields(verb, ("ce",)):
+        assert field.var not in forms.HIDDEN
+
+
+def test_what_was_filled_in_becomes_arguments() -> None:
+    verb = load("restart")
+    assert verb is not None
+    assert forms.arguments(verb, {"services": ["ce", " "], "kill": ["1"]}) == {"services": ["ce"], "kill": True}
+    assert isinstance(forms.arguments(verb, {"kill": ["1"]}), str)
+    events = load("events")
+    assert events is not None
+    assert isinstance(forms.arguments(events, {"lines": ["many"]}), str)
+
+
+def test_a_form_belongs_to_whoever_opened_it() -> None:
+    sessions = forms.Sessions()
+    session = sessions.open("admin@x.org/phone", "restart", 0.0)
+    assert session is not None
+    for sender, verb in (
+        ("eve@x.org/phone", "restart"),
+        ("admin@x.org/laptop", "restart"),
+        ("admin@x.org/phone", "stop"),
+    ):
+        assert sessions.take(session.id, sender, verb, 1.0) is None
+    assert sessions.take(session.id, "admin@x.org/phone", "restart", 1.0) is session
+    assert sessions.take(session.id, "admin@x.org/phone", "restart", 1.0) is None, "once"
+
+
+def test_a_form_that_nobody_fills_in_closes_by_itself() -> None:
+    sessions = forms.Sessions()
+    session = sessions.open("a@x.org/1", "restart", 0.0)
+    assert session is not None
+    assert sessions.take(session.id, "a@x.org/1", "restart", forms.TTL_S) is None
+    assert len(sessions) == 0
+
+
+def test_a_thousand_half_open_forms_are_few() -> None:
+    sessions = forms.Sessions()
+    for number in range(1000):
+        sessions.open("eve@x.org/1", "restart", float(number) / 1000)
+    assert len(sessions) == forms.MOST_PER_PERSON
+    for number in range(1000):
+        sessions.open(f"eve{number}@x.org/1", "restart", 1.0 + float(number) / 1000)
+    assert len(sessions) == forms.MOST
+
+
+# ---- the guard ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"<!DOCTYPE stream [<!ENTITY a 'aaaa'>]><stream/>",
+        HEADER + b"<message><!-- hidden --></message>",
+        HEADER + b"<?php evil ?>",
+        HEADER + b"<a>" * MAX_DEPTH,
+        HEADER + b"<message><body>" + b"x" * MAX_STANZA + b"</body></message>",
+        HEADER + b"<message><body>" + b"x" * MAX_STANZA,
+        HEADER + b"<message " + b" ".join(b"a%d='1'" % number for number in range(101)) + b"/>",
+        HEADER + b"<message><body>&lol;</body></message>",
+    ],
+)
+def test_what_no_server_needs_to_send_is_refused(hostile: bytes) -> None:
+    with pytest.raises(HostileError):
+        Guard().feed(hostile)
+
+
+@given(st.lists(st.integers(min_value=1, max_value=2000), min_size=1, max_size=50))
+def test_an_honest_stream_passes_however_it_is_cut(cuts: list[int]) -> None:
+    stanza = b"<message from='a@x.org'><body>" + b"x" * 1000 + b"</body></message>"
+    stream = HEADER + (stanza + b" \n ") * 40
+    guard = Guard()
+    at = 0
+    for cut in cuts:
+        guard.feed(stream[at : at + cut])
+        at += cut
+    guard.feed(stream[at:])
+
+
+def test_years_of_keep_alives_are_no_stanza() -> None:
+    guard = Guard()
+    guard.feed(HEADER)
+    for _ in range(10):
+        guard.feed(b" " * (MAX_STANZA // 4))
+
+
+def test_a_new_header_is_a_new_stream() -> None:
+    guard = Guard()
+    guard.feed(HEADER + b"<proceed/>")
+    guard.restart()
+    guard.feed(HEADER + b"<features/>")
+
+
+# ---- stanzas --------------------------------------------------------------------------------------------------------
+
+
+@given(st.text())
+def test_whatever_a_service_wrote_can_be_sent(text: str) -> None:
+    import xml.etree.ElementTree as ET
+
+    made = stanzas.message("a@x.org", text)
+    ET.fromstring(ET.tostring(made))
+
+
+@pytest.mark.parametrize(
+    ("stamp", "age"),
+    [
+        ("2026-11-23T12:00:00Z", 60.0),
+        ("2026-11-23T12:00:30.500+00:00", 29.5),
+        ("nonsense", float("inf")),
+        ("", float("inf")),
+    ],
+)
+def test_a_delay_has_an_age_and_an_unreadable_one_is_endless(stamp: str, age: float) -> None:
+    from datetime import UTC, datetime
+    from xml.etree.ElementTree import Element, SubElement
+
+    xml = Element("{jabber:client}message", {"from": "A@X.org/Phone"})
+    SubElement(xml, "{urn:xmpp:delay}delay", {"stamp": stamp})
+    said = stanzas.said(xml, datetime(2026, 11, 23, 12, 1, 0, tzinfo=UTC).timestamp())
+    assert said.age_s == age
+    assert said.is_delayed
+    assert said.sender == "a@x.org/Phone"
