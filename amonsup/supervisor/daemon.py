@@ -20,6 +20,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -443,7 +444,11 @@ class Supervisor:
     def _set_timer(self, effect: fx.SetTimer) -> None:
         self._clear_timer(effect.name)
         name, token = effect.name, effect.token
-        self._timers[name] = self.loop.call_at(effect.at, lambda: self.post(ev.TimerFired(name=name, token=token)))
+        self._timers[name] = self.loop.call_at(effect.at, partial(self._timer_fired, name, token))
+
+    def _timer_fired(self, name: str, token: int) -> None:
+        self._timers.pop(name, None)
+        self.post(ev.TimerFired(name=name, token=token))
 
     def _clear_timer(self, name: str) -> None:
         timer = self._timers.pop(name, None)
@@ -781,6 +786,7 @@ def _loaded_or_errors(code: int, raw: bytes) -> Loaded | str:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return f"the configuration could not be read: the parser ended with {code}"
     if answer.loaded is not None:
+        applied_files.share(answer.loaded.fleet.services)
         return answer.loaded
     return "\n".join(error.render() for error in answer.errors)
 

@@ -80,6 +80,26 @@ class Next(msgspec.Struct, frozen=True):
         _close(self.temporary)
 
 
+class Main:
+    """Who is told when a main process ends. There is one for each running service, so it is no closure."""
+
+    __slots__ = ("born", "generation", "name", "pid", "report_end")
+
+    def __init__(
+        self,
+        report_end: Callable[[str, int, int, float, Ended], None],
+        name: str,
+        generation: int,
+        pid: int,
+        born: float,
+    ) -> None:
+        self.report_end = report_end
+        self.name, self.generation, self.pid, self.born = name, generation, pid, born
+
+    def __call__(self, ended: Ended) -> None:
+        self.report_end(self.name, self.generation, self.pid, self.born, ended)
+
+
 class Lives:
     """All lives of all services. `post` takes the events that come of them."""
 
@@ -109,10 +129,12 @@ class Lives:
         self._sweeps: dict[str, Sweep] = {}
         self._clean: set[str] = set()
         self._mains: dict[str, int] = {}
+        self._born: list[tuple[ServiceSpec, int]] = []  # in this turn of the loop
         self._readied: dict[str, Next] = {}
         self._to_ready: dict[str, tuple[ServiceSpec, int]] = {}
         self._notify: dict[str, readiness.NotifySocket] = {}
         self._generations: dict[str, int] = {}
+        self._on_end = self._report_end  # bound once, not once a life
         self._oom_kills: dict[str, int] = {}
         # Each costs us two descriptors and the guardian one; most must stay free for clients and lives.
         hard = surroundings.nofile[1]
@@ -267,9 +289,7 @@ class Lives:
         self._post(ev.Unborn(name=name, generation=generation))
 
     def _adopt(self, name: str, generation: int, pid: int, ticks: int, born: float) -> None:
-        def report(ended: Ended) -> None:
-            self._report_end(name, generation, pid, born, ended)
-
+        report = Main(self._on_end, name, generation, pid, born)
         ended = self._watch.adopt(pid, ticks, report)
         if ended is not None:
             report(ended)
@@ -318,12 +338,17 @@ class Lives:
         ticks = start_ticks(born.pid)
         self._mains[spec.name] = born.pid
         now = self._loop.now()
-        self._watch.own(
-            born.pid, born.pidfd, ticks, lambda e: self._report_end(spec.name, generation, born.pid, now, e)
-        )
+        self._watch.own(born.pid, born.pidfd, ticks, Main(self._on_end, spec.name, generation, born.pid, now))
         self._post(self._spawned(spec, generation, born.pid, ticks))
-        self._loop.call_soon(lambda: self._after_birth(spec, generation))
+        if not self._born:
+            self._loop.call_soon(self._after_births)
+        self._born.append((spec, generation))
         return None
+
+    def _after_births(self) -> None:
+        born, self._born = self._born, []
+        for spec, generation in born:
+            self._after_birth(spec, generation)
 
     def _after_birth(self, spec: ServiceSpec, generation: int) -> None:
         """What can wait until the child runs: tell the logger, and get ready for the life after this one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 
 import msgspec
 
@@ -18,6 +19,19 @@ from amonsup.supervisor.adapters import files
 from amonsup.supervisor.model.records import Operation
 
 FORMAT = 1
+
+SHARED = (
+    "backoff",
+    "command",
+    "depends_on",
+    "environment",
+    "healthcheck",
+    "logging",
+    "start_limit",
+    "tags",
+    "working_dir",
+)
+"""Fields of specs that are often the same, and not small."""
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -68,4 +82,17 @@ def decode(raw: bytes | None) -> Applied | None:
         applied = msgspec.json.decode(raw or b"", type=Applied)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return applied if applied.format == FORMAT else None
+    if applied.format != FORMAT:
+        return None
+    share(applied.loaded.fleet.services)
+    return applied
+
+
+def share(services: Iterable[ServiceSpec]) -> None:
+    """Let what is equal be one object: on a large site many services say the same of these, and they live for long."""
+    known: dict[object, object] = {}
+    for spec in services:
+        for key in SHARED:
+            value = getattr(spec, key)
+            if value:
+                msgspec.structs.force_setattr(spec, key, known.setdefault((key, value), value))

@@ -30,13 +30,16 @@ from typing import Any
 
 import msgspec
 
+ARGUMENTS = 19
+"""Of an implementation. Never 20: Python 3.11 keeps tuples of that length for ever (up to 2000) once they are free."""
+
 try:
     from amonsup.supervisor.adapters import _spawner
 except ImportError:
     _has_c = False
 else:
     # One that was built for other arguments (an update without its compiler) is as good as none.
-    _has_c = getattr(_spawner, "ARGUMENTS", 0) == 20 and _spawner.probe()
+    _has_c = getattr(_spawner, "ARGUMENTS", 0) == ARGUMENTS and _spawner.probe()
 
 DEADLINE_S = 5.0
 """What a child may take from birth to exec: more than a cold disk needs, less than an admin waits."""
@@ -110,8 +113,7 @@ Implementation = Callable[
         bool,
         int,
         tuple[bytes, ...],
-        int,
-        int,
+        tuple[int, int],
         bytes,
         int,
         int,
@@ -180,7 +182,7 @@ def ready(birth: Birth, kind: str = "") -> Readied:
     arguments = (
         _encode(paths),
         _encode(birth.argv),
-        _encode(tuple(f"{name}={value}" for name, value in birth.environment)),
+        _encode(tuple([f"{name}={value}" for name, value in birth.environment])),
         _encode((working_dir,))[0],
         descriptors,
         birth.uid,
@@ -192,8 +194,7 @@ def ready(birth: Birth, kind: str = "") -> Readied:
         birth.no_new_privileges,
         birth.cgroup_fd,
         _encode(birth.v1_procs),
-        LEAVE if birth.nice is None else birth.nice,
-        LEAVE if birth.ionice is None else birth.ionice,
+        (LEAVE if birth.nice is None else birth.nice, LEAVE if birth.ionice is None else birth.ionice),
         _mask(birth.cpus),
         birth.cap_drop,
         0 if _becomes_root(birth) else birth.cap_add,
@@ -221,7 +222,7 @@ def candidates(argv0: str, path: str | None) -> tuple[str, ...]:
         return (argv0,)
     places = (_DEFAULT_PATH if path is None else path).split(":")
     # An empty place is the working directory, as POSIX has it.
-    return tuple(f"{place}/{argv0}" if place else argv0 for place in places)
+    return tuple([f"{place}/{argv0}" if place else argv0 for place in places])
 
 
 def _descriptors(birth: Birth) -> tuple[tuple[int, int], ...]:
@@ -258,7 +259,8 @@ def _mask(cpus: frozenset[int]) -> bytes:
 
 
 def _encode(words: tuple[str, ...]) -> tuple[bytes, ...]:
-    encoded = tuple(map(os.fsencode, words))
+    # By way of a list: a tuple whose length is not known beforehand takes another block than the one it gives back.
+    encoded = tuple([os.fsencode(word) for word in words])
     for word in encoded:
         if b"\0" in word:
             raise ValueError(f"a NUL in {word!r}")

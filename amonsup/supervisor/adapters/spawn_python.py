@@ -102,8 +102,7 @@ def spawn(
     no_new_privileges: bool,
     cgroup_fd: int,
     v1_procs: tuple[bytes, ...],
-    nice: int,
-    ionice: int,
+    nice_and_ionice: tuple[int, int],
     cpus: bytes,
     dropped: int,
     added: int,
@@ -168,6 +167,7 @@ def spawn(
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _become(paths, c_argv, c_environment)
 
+    nice, ionice = nice_and_ionice
     affinity = {bit for bit in range(8 * len(cpus)) if cpus[bit // 8] >> bit % 8 & 1}
     c_argv, c_environment = _array(argv), _array(environment)
     opened: list[int] = []

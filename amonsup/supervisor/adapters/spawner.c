@@ -524,7 +524,7 @@ static int fill(struct plan *plan, PyObject *descriptors, PyObject *groups, PyOb
     return 1;
 }
 
-enum { ARGUMENTS = 20 }; /* of spawn; spawn.py looks whether this was compiled for what it passes */
+enum { ARGUMENTS = 19 }; /* of spawn; spawn.py looks whether this was compiled for what it passes */
 
 static PyObject *spawn(PyObject *self, PyObject *arguments)
 {
@@ -533,7 +533,7 @@ static PyObject *spawn(PyObject *self, PyObject *arguments)
     int cgroup_fd, pidfd = -1;
     (void)self;
 
-    if (!PyArg_ParseTuple(arguments, "O!O!O!yO!LLO!iO!z#piO!iiy#KKl", &PyTuple_Type, &paths, &PyTuple_Type, &argv,
+    if (!PyArg_ParseTuple(arguments, "O!O!O!yO!LLO!iO!z#piO!(ii)y#KKl", &PyTuple_Type, &paths, &PyTuple_Type, &argv,
                           &PyTuple_Type, &environment, &plan.working_dir, &PyTuple_Type, &descriptors,
                           &plan.uid, &plan.gid, &PyTuple_Type, &groups, &plan.umask, &PyTuple_Type, &limits,
                           &plan.oom_score_adj, &plan.oom_score_adj_size, &plan.no_new_privileges, &cgroup_fd,

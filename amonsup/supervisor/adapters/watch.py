@@ -42,9 +42,14 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Process:
-    """One watched process. `pidfd` is ours; closed once it has ended."""
+    """One watched process. `pidfd` is ours; closed once it has ended.
 
-    __slots__ = ("is_own", "on_end", "pid", "pidfd", "start_ticks")
+    It is its own callback for the loop, with one `look` for all: there are as many of these as there are services.
+    """
+
+    __slots__ = ("is_own", "look", "on_end", "pid", "pidfd", "start_ticks")
+
+    look: Callable[[Process], None]
 
     def __init__(self, pid: int, pidfd: int, ticks: int, is_own: bool, on_end: Callable[[Ended], None]) -> None:
         self.pid = pid
@@ -52,6 +57,9 @@ class Process:
         self.start_ticks = ticks
         self.is_own = is_own
         self.on_end = on_end
+
+    def __call__(self, _mask: int) -> None:
+        self.look(self)
 
 
 class Watch:
@@ -69,6 +77,8 @@ class Watch:
         self._acknowledge = acknowledge
         self._refresh = refresh
         self._is_taking_over = True
+        self._look_at_own = self._end_of_own  # bound once, not once a process
+        self._look_at_foreign = self._end_of_foreign
         self.former: set[int] = set()  # watched, but a main process no more (MAINPID=)
         self.processes: dict[int, Process] = {}
         self._told: dict[tuple[int, int], tuple[Ended, str]] = {}  # by the guardian, before anybody asked
@@ -77,7 +87,8 @@ class Watch:
         """Watch a child just spawned. Takes the pidfd over."""
         process = Process(pid, pidfd, ticks, True, on_end)
         self.processes[pid] = process
-        self._loop.watch(pidfd, lambda _mask: self._end_of_own(process))
+        process.look = self._look_at_own
+        self._loop.watch(pidfd, process)
 
     def adopt(self, pid: int, ticks: int, on_end: Callable[[Ended], None]) -> Ended | None:
         """Watch a predecessor's child. Returns its end if it has ended already; `on_end` is not called then."""
@@ -97,12 +108,14 @@ class Watch:
         process = Process(pid, pidfd, ticks, parent == os.getpid(), on_end)
         self.processes[pid] = process
         if process.is_own:
-            self._loop.watch(pidfd, lambda _mask: self._end_of_own(process))
+            process.look = self._look_at_own
+            self._loop.watch(pidfd, process)
         elif parent == self._guardian_pid:
             # It will be told; the pidfd is kept only to signal through. A zombie is told as well: it is not reaped.
             pass
         else:
-            self._loop.watch(pidfd, lambda _mask: self._end_of_foreign(process))
+            process.look = self._look_at_foreign
+            self._loop.watch(pidfd, process)
         return None
 
     def told_by_guardian(self, pid: int, ticks: int, ended: Ended, trace: str = "") -> None:
