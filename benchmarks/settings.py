@@ -10,6 +10,7 @@ from report import Target
 TARGETS: dict[str, tuple[Target, ...]] = {
     "crash": (Target("ratio", 1.6),),
     "crash_user": (Target("ratio", 2.0),),
+    "bomb": (Target("ratio", 2.0),),  # of the same in peace
     "cold": (Target("median", 600.0),),
     "cold_applied": (Target("median", 600.0),),
     "memory_10": (Target("median", 25.0),),
@@ -34,7 +35,7 @@ class Settings:
     memory_services: tuple[int, ...] = (10, 200, 1000)
     idle_services: int = 200
     idle_seconds: float = 10.0
-    status_services: tuple[int, ...] = (10, 200)
+    status_services: tuple[int, ...] = (10, 200, 1000)
     successor_kills: int = 50
     successor_services: int = 200
     successor_gap: float = 7.5  # five deaths within 30 s make the guardian careful: that is not what is measured

@@ -8,13 +8,14 @@ from lab import Lab
 from report import Table
 from settings import Settings
 
-from benches import cold, crash, idle, logs, memory, status, successor
+from benches import bomb, cold, crash, idle, logs, memory, status, successor
 
 Bench = Callable[[Lab, Settings], list[Table]]
 
 BENCHES: dict[str, tuple[Bench, str]] = {
     "crash": (crash.crash, "SIGKILL of a service to the first instruction of its successor"),
     "crash_user": (crash.crash_user, "the same with user: nobody and no_new_privileges; root only"),
+    "bomb": (bomb.bomb, "the same beside a fork bomb under pids_limit; root only"),
     "cold": (cold.cold, "200 services from nothing to all running"),
     "memory": (memory.memory, "PSS of all supervising processes"),
     "idle": (idle.idle, "wake-ups per second with nothing to do"),

@@ -90,6 +90,23 @@ class Amonsup(Peer):
         rows: list[dict[str, Any]] = json.loads(done.stdout)
         return rows
 
+    def do(self, home: Path, *words: str) -> str:
+        """A command that must succeed; what it prints."""
+        command = [str(BIN / "amonsup"), "-c", str(self.config(home)), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        if done.returncode != 0:
+            raise LabError(f"amonsup {' '.join(words)}: exit {done.returncode}: {done.stderr.strip()[-300:]}")
+        return done.stdout
+
+    def tasks(self, home: Path, service: str) -> int:
+        """How many processes and threads a service has."""
+        rows = json.loads(self.do(home, "--json", "status", "--usage", service))
+        return int(rows[0]["tasks"] or 0)
+
+    def python(self) -> str:
+        """An interpreter for services that need one."""
+        return str(BIN / "python")
+
     def supervising(self, running: Running) -> dict[str, list[int]]:
         """guardian, supervisor, logger, as status names them; what was started is the guardian."""
         found = {"guardian": [running.pid]}

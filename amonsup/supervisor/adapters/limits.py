@@ -191,7 +191,9 @@ class Limits:
         version = 2 if controller in self._v2 else 1
         base = self._base if version == 2 else self._noted.v1.get(controller, "")
         directory = os.path.join(base, spec.name)
-        if not base or (asked is None and not os.path.isdir(directory)):
+        # With its own share of processors, as version 2 gives to every cgroup, many processes weigh no more than one.
+        is_wanted = asked is not None or (controller == "cpu" and version == 1 and limits_of(spec) != NONE)
+        if not base or not (is_wanted or os.path.isdir(directory)):
             return ""
         try:
             if version == 1:

@@ -70,6 +70,14 @@ def test_version_1(run_dir: Path, hybrid: Path) -> None:
     assert made.cpus_at_birth(ALL) == frozenset()
 
 
+def test_whoever_has_a_limit_has_a_share_of_processors_of_its_own(run_dir: Path, hybrid: Path) -> None:
+    """So that a fork bomb under pids_limit weighs no more than one process."""
+    made = Limits(str(run_dir), "tag", "", ())
+    procs = made.place(ServiceSpec(name="s", command=("x",), pids_limit=7))
+    assert str(hybrid / "cpu" / "amonsup-tag" / "s" / "cgroup.procs") in procs
+    assert read(hybrid / "cpu" / "amonsup-tag" / "s", "cpu.cfs_quota_us") == "-1"
+
+
 def test_who_has_no_limit_is_put_nowhere(run_dir: Path, hybrid: Path) -> None:
     made = Limits(str(run_dir), "tag", "", ())
     other = ServiceSpec(name="other", command=("x",))
