@@ -101,8 +101,6 @@ def _check_type(draft: Draft) -> None:
         draft.report("schedule", "needs 'type: oneshot'")
     if spec.pid_file and kind is not ServiceType.FORKING:
         draft.report("pid_file", "needs 'type: forking'")
-    if kind is ServiceType.FORKING and "pid_file" not in keys:
-        draft.report("type", "a forking service needs a 'pid_file'")
     if kind is ServiceType.ONESHOT and "healthcheck" in keys:
         draft.report("healthcheck", "a oneshot is over before its health could be checked")
     if spec.schedule and "start_timeout" not in keys:

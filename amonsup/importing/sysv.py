@@ -108,20 +108,22 @@ def read(machine: Machine, path: str, text: str, header: Header) -> list[Draft]:
 def _by_script(name: str, path: str, traces: dict[str, Trace], header: Header, refusal: RefusedError) -> Draft | None:
     """The script does the starting itself, if it is known where the daemon's pid will be."""
     pid_file = pid_file_of(traces)
-    if not pid_file:
+    if not pid_file and not any(is_start(action.words) for action in traces["start"].actions):
         return None
     draft = Draft(fit_name(name), KIND, path)
     describe(draft, header)
     draft.keys |= {
         "type": "forking",
-        "pid_file": pid_file,
         "command": [path, "start"],
         "pre_stop": [path, "stop"],
         "restart": "no",
         "stop_grace_period": f"{LATE}s",
         "environment": {"SYSTEMCTL_SKIP_REDIRECT": "1"},
     }
-    how = f"the script itself starts and stops the daemon, which is found by {pid_file}: {refusal}"
+    if pid_file:
+        draft.keys["pid_file"] = pid_file
+    found = f"found by {pid_file}" if pid_file else "the oldest process that it leaves behind"
+    how = f"the script itself starts and stops the daemon, which is {found}: {refusal}"
     draft.approximated(refusal.place or Place(path), "start", how)
     return draft
 

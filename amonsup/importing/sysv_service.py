@@ -117,14 +117,13 @@ def _life(draft: Draft, traces: dict[str, Trace], begun: start_stop_daemon.Start
         keys["type"] = "notify"
     elif not begun.is_background and not action.is_background:
         pid_file = begun.pid_file or pid_file_of(traces)
+        keys["type"] = "forking"
+        if pid_file:
+            keys["pid_file"] = pid_file
         if not pid_file:
-            draft.refuse(
-                f"{program_of(action)} goes into the background and no pid file is named, by which amonsup finds it; "
-                "write the service by hand, with the option that keeps it in the foreground",
-                place,
-            )
-        keys["type"], keys["pid_file"] = "forking", pid_file
-        if not begun.pid_file:
+            how = "no pid file is named: the daemon is the oldest process that the command leaves behind"
+            draft.approximated(place, action.raw, how)
+        elif not begun.pid_file:
             draft.approximated(place, action.raw, f"taken to write {pid_file}, which the script names elsewhere")
     draft.carried(place, "init script", "is not restarted when it ends; `restart: always` would do that")
 

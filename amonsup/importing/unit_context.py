@@ -63,7 +63,7 @@ class Context:
         return [SHELL, "-c", f"set -f; {script}" if any(self._is_dynamic(line) for line in lines) else script]
 
     def _is_dynamic(self, line: CommandLine) -> bool:
-        return self.has_env_files and bool(line.variables)
+        return "MAINPID" in line.variables or (self.has_env_files and bool(line.variables))
 
 
 Handler = Callable[[Context, list[Entry]], None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import signal
 
 from amonsup.config import units
@@ -22,6 +21,7 @@ EXIT_NAMES = {
     "UNAVAILABLE": 69, "SOFTWARE": 70, "OSERR": 71, "OSFILE": 72, "CANTCREAT": 73, "IOERR": 74, "TEMPFAIL": 75,
     "PROTOCOL": 76, "NOPERM": 77, "CONFIG": 78,
 }  # fmt: skip
+UNTOLD = {"SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS", "TRIGGER_UNIT"}
 UNMATCHED = ("RestartForceExitStatus", "TimeoutAbortSec", "RuntimeMaxSec", "TimeoutStartFailureMode")
 RESTARTS = {
     "no": ("no", ""),
@@ -52,11 +52,8 @@ def kind(ctx: Context, entries: list[Entry]) -> None:
         )
     keys["type"] = "notify" if entry.value == "notify-reload" else entry.value
     if entry.value == "forking" and not ctx.unit.value("PIDFile"):
-        ctx.draft.refuse(
-            "Type=forking without PIDFile=: amonsup finds the daemon by its pid file; "
-            "add PIDFile= in a drop-in, or let it stay in the foreground (Type=simple)",
-            entry.place,
-        )
+        how = "the daemon is the oldest process that the command leaves behind, as there"
+        return ctx.draft.carried(entry.place, entry.text, how)
     if entry.value == "notify-reload":
         keys["reload"] = ctx.unit.value("ReloadSignal", "SIGHUP")
         return ctx.draft.approximated(entry.place, entry.text, "a reload is over when the signal is sent")
@@ -101,7 +98,16 @@ def after_start(ctx: Context, entries: list[Entry]) -> None:
 
 
 def after_stop(ctx: Context, entries: list[Entry]) -> None:
-    _hook(ctx, entries, "post_stop")
+    if ctx.draft.keys.get("type") == "oneshot" and ctx.unit.is_yes("RemainAfterExit"):
+        for entry in entries:
+            ctx.draft.left_out(entry.place, entry.text, "it would run when the oneshot is done, not when it is stopped")
+    else:
+        _hook(ctx, [*ctx.unit.all("ExecStop"), *entries] if _is_short(ctx) else entries, "post_stop")
+
+
+def _is_short(ctx: Context) -> bool:
+    """A oneshot whose ExecStop runs as soon as it is done."""
+    return ctx.draft.keys.get("type") == "oneshot" and bool(ctx.unit.all("ExecStop"))
 
 
 def stop(ctx: Context, entries: list[Entry]) -> None:
@@ -111,10 +117,12 @@ def stop(ctx: Context, entries: list[Entry]) -> None:
     if signal_name:
         ctx.draft.keys["stop_signal"] = signal_name
         return ctx.draft.carried(entries[0].place, entries[0].text, "as stop_signal")
-    _hook(ctx, entries, "pre_stop")
-    if ctx.draft.keys.get("type") == "oneshot" and "pre_stop" in ctx.draft.keys:
-        # what was done by a command that is over is undone by one that runs after
-        ctx.draft.keys["post_stop"] = ctx.draft.keys.pop("pre_stop")
+    if ctx.draft.keys.get("type") != "oneshot":
+        return _hook(ctx, entries, "pre_stop")
+    if not ctx.unit.is_yes("RemainAfterExit"):
+        return _hook(ctx, entries, "post_stop")
+    for entry in entries:
+        ctx.draft.left_out(entry.place, entry.text, "what a oneshot has done is not undone when it is stopped")
     return None
 
 
@@ -149,13 +157,12 @@ def _hook(ctx: Context, entries: list[Entry], key: str) -> None:
     for entry in entries:
         for line in ctx.lines(entry):
             needs_root = not may_be_root and (AS_ROOT & set(line.prefixes) or ctx.unit.is_yes("PermissionsStartOnly"))
-            if "MAINPID" in line.variables and not ctx.draft.keys.get("pid_file"):
-                ctx.draft.left_out(
-                    entry.place,
-                    entry.text,
-                    "needs $MAINPID, which no hook is told; a signal can be sent by `amonsup signal`",
+            untold = sorted(line.variables & UNTOLD)
+            if untold:
+                ctx.draft.approximated(
+                    entry.place, entry.text, f"${untold[0]} is not told; AMONSUP_EXIT says how it ended"
                 )
-            elif needs_root and key == "pre_start":
+            if needs_root and key == "pre_start":
                 ctx.prepares.append(ctx.shell(line))
                 ctx.draft.approximated(
                     entry.place, entry.text, "done by root once, before the first start, by a service of its own"
@@ -166,12 +173,7 @@ def _hook(ctx: Context, entries: list[Entry], key: str) -> None:
                 taken.append(line)
                 ctx.draft.carried(entry.place, entry.text)
     if taken:
-        if any("MAINPID" in line.variables for line in taken):
-            script = " && ".join(ctx.shell(line) for line in taken)
-            pid_file = shlex.quote(ctx.draft.keys["pid_file"])
-            ctx.draft.keys[key] = [SHELL, "-c", f"MAINPID=$(cat {pid_file}); {script}"]
-        else:
-            ctx.draft.keys[key] = ctx.together(taken)
+        ctx.draft.keys[key] = ctx.together(taken)
 
 
 def _kill(ctx: Context, line: CommandLine) -> str:

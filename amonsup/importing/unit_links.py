@@ -35,6 +35,7 @@ STARTERS = frozenset(
     network-online.target local-fs.target remote-fs.target nss-lookup.target time-sync.target
     """.split()
 )
+UNIT_PLACES = ("/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system")
 STRENGTHS = ("Requires", "Requisite", "BindsTo", "PartOf", "Wants", "After", "Before")
 LATE = "before a target of the boot that is over when amonsupd is started"
 STRANGER = "{} is not among what is imported"
@@ -56,7 +57,8 @@ def installed(ctx: Context, has_timer: bool) -> None:
     for key in ("Alias", "Also", "DefaultInstance"):
         for entry in unit.all(key, "Install"):
             draft.needless(entry.place, entry.text, "amonsup knows no aliases and no enabling together")
-    knows_enabling = any(each.endswith(".wants") for each in ctx.machine.names("/etc/systemd/system"))
+    is_at_home = unit.file.rpartition("/")[0] in UNIT_PLACES  # only then it could be enabled there
+    knows_enabling = is_at_home and any(each.endswith(".wants") for each in ctx.machine.names("/etc/systemd/system"))
     if has_timer or unit.wanted_by or (wanted and not knows_enabling):
         return
     draft.keys["autostart"] = False

@@ -222,10 +222,9 @@ def _service(ctx: Context, timer: Unit | None) -> None:
 
 
 def _without_start(ctx: Context) -> None:
-    if not ctx.unit.all("ExecStop"):
-        ctx.draft.refuse("has no ExecStart=")
-    ctx.draft.keys["type"] = "oneshot"
-    ctx.draft.keys["command"] = ["/bin/true"]
+    if ctx.unit.all("ExecStop"):
+        ctx.draft.refuse("only does something when it is stopped, which amonsup does for services that run")
+    ctx.draft.refuse("has no ExecStart=")
 
 
 def _default_type(ctx: Context) -> None:

@@ -44,12 +44,11 @@ def test_types(unit: Unit, said: str, kind: str | None) -> None:
     assert out.service().outcome == "exact"
 
 
-def test_forking_needs_its_pid_file(unit: Unit) -> None:
+def test_forking(unit: Unit) -> None:
     assert unit("Type=forking", "ExecStart=/bin/ce", "PIDFile=ce.pid").keys()["pid_file"] == "/run/ce.pid"
-    refused = unit("Type=forking", "ExecStart=/bin/ce").service()
-    assert (refused.outcome, refused.yaml) == ("refused", "")
-    assert "PIDFile=" in refused.reason
-    assert "(line 4)" in refused.reason
+    out = unit("Type=forking", "ExecStart=/bin/ce")
+    assert out.keys()["type"] == "forking"
+    assert out.how("Type=forking").startswith("the daemon is the oldest process")
 
 
 def test_restarts_have_systemds_pace(unit: Unit) -> None:
@@ -94,12 +93,12 @@ def test_what_checks_before_a_reload_is_a_preflight(unit: Unit) -> None:
     assert out.service().outcome == "approximated"
 
 
-def test_main_pid_is_known_only_by_a_pid_file(unit: Unit) -> None:
-    line = "ExecReload=/bin/ce-tell $MAINPID"
-    assert unit("ExecStart=/bin/ce", line).fates()[line] == "left out"
-    keys = unit("Type=forking", "PIDFile=/run/ce.pid", "ExecStart=/bin/ce", line).keys()
-    assert keys["reload"][:2] == ["/bin/sh", "-c"]
-    assert keys["reload"][2].startswith("MAINPID=$(cat /run/ce.pid); ")
+def test_hooks_are_told_the_main_pid(unit: Unit) -> None:
+    keys = unit("ExecStart=/bin/ce", "ExecReload=/bin/ce-tell $MAINPID", "ExecStopPost=/bin/after $EXIT_CODE").keys()
+    assert keys["reload"] == ["/bin/sh", "-c", "set -f; exec /bin/ce-tell $MAINPID"]
+    out = unit("ExecStart=/bin/ce", "ExecStopPost=/bin/after $EXIT_CODE")
+    assert out.fates()["ExecStopPost=/bin/after $EXIT_CODE"] in ("carried", "approximated")
+    assert "AMONSUP_EXIT" in out.how("ExecStopPost=")
 
 
 def test_hooks_are_one_command_each(unit: Unit) -> None:
@@ -119,10 +118,17 @@ def test_a_stop_by_signal_is_the_stop_signal(unit: Unit) -> None:
     assert unit("ExecStart=/bin/ce", "KillSignal=SIGINT").keys()["stop_signal"] == "SIGINT"
 
 
-def test_what_a_oneshot_undoes_at_its_stop(unit: Unit) -> None:
-    out = unit("Type=oneshot", "RemainAfterExit=yes", "ExecStart=/bin/up", "ExecStart=/bin/more", "ExecStop=/bin/down")
-    assert out.keys()["command"] == ["/bin/sh", "-c", "/bin/up && /bin/more"]
-    assert out.keys()["post_stop"] == "/bin/down"
+def test_the_end_of_a_oneshot(unit: Unit) -> None:
+    commands = ("Type=oneshot", "ExecStart=/bin/up", "ExecStart=/bin/more", "ExecStop=/bin/down")
+    keys = unit(*commands).keys()
+    assert keys["command"] == ["/bin/sh", "-c", "/bin/up && /bin/more"]
+    assert keys["post_stop"] == "/bin/down", "systemd runs it as soon as the job is done, too"
+    remaining = unit(*commands, "RemainAfterExit=yes")
+    assert remaining.fates()["ExecStop=/bin/down"] == "left out", "it would undo at once what was done"
+    assert "post_stop" not in remaining.keys()
+    both = unit(*commands, "ExecStopPost=/bin/clean").keys()
+    assert both["post_stop"] == ["/bin/sh", "-c", "/bin/down && /bin/clean"]
+    assert "only does something when" in unit("ExecStop=/bin/down", "Type=oneshot").service().reason
 
 
 def test_root_in_a_service_of_somebody_else(unit: Unit) -> None:
