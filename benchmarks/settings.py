@@ -16,6 +16,9 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "memory_10": (Target("median", 25.0),),
     "memory_1000": (Target("median", 30.0),),  # 5 more than with 10
     "idle": (Target("median", 0.0),),
+    "logs_follow": (Target("median", 10.0), Target("worst", 50.0)),
+    "logs_idle": (Target("median", 0.0),),
+    "logs_grep": (Target("ratio", 2.0),),
     "status": (Target("ratio", 0.6),),
     "logs_time:amonsup": (Target("ratio", 1.0),),
     "logs_cpu:amonsup": (Target("ratio", 0.2),),
@@ -36,6 +39,10 @@ class Settings:
     idle_services: int = 200
     idle_seconds: float = 10.0
     status_services: tuple[int, ...] = (10, 200, 1000)
+    status_services: tuple[int, ...] = (10, 200)
+    follow_lines: int = 200
+    grep_bytes: int = 1 << 30
+    grep_runs: int = 3
     successor_kills: int = 50
     successor_services: int = 200
     successor_gap: float = 7.5  # five deaths within 30 s make the guardian careful: that is not what is measured
@@ -57,6 +64,9 @@ QUICK = Settings(
     idle_services=20,
     idle_seconds=2.0,
     status_services=(5,),
+    follow_lines=20,
+    grep_bytes=150 << 20,
+    grep_runs=1,
     successor_kills=2,
     successor_services=20,
     log_lines=100_000,

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 Label = Callable[["Source", Labels, int, bytes], Iterator[Piece]]
 
 
-def followed(log_dir: str, sources: list[Source], label: Label, wait: Callable[[int], bool]) -> Iterator[Item]:
-    """Items for ever, or until `wait` says that it is enough. Raises ReadError."""
+def followed(
+    log_dir: str, sources: list[Source], label: Label, wait: Callable[[int], bool], wall: Callable[[], float]
+) -> Iterator[Item]:
+    """Items for ever, or until `wait` says that it is enough. `wall` is Unix time. Raises ReadError."""
     inotify = Inotify()
-    tails = [Tail(log_dir, source.tape.log, source.position, inotify) for source in sources]
+    tails = [Tail(log_dir, source.tape.log, source.position, inotify, wall) for source in sources]
     directory = os.open(log_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         of_directory = inotify.watch(directory, OF_DIRECTORY)

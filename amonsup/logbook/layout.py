@@ -123,8 +123,15 @@ def _by_inode(files: list[File], begins: list[tuple[int, int]], last_position: i
         found = -1
         for number in range(left - 1, -1, -1):
             length = _length(begins, number)
-            is_long_enough = file.size >= last_position - begins[number][0] if length is None else length == file.size
-            if not file.is_packed and begins[number][1] == file.inode and is_long_enough:
+            if length is None:
+                fits = file.size >= last_position - begins[number][0]
+            elif number == len(begins) - 2 and file.number == 0:
+                fits = (
+                    file.size >= length
+                )  # a rotation that is decided, but not carried out: what is carried over is there
+            else:
+                fits = file.size == length
+            if not file.is_packed and begins[number][1] == file.inode and fits:
                 found = left = number
                 break
         taken.append(found)

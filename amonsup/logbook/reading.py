@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import time
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -89,13 +90,13 @@ class Reading:
         for source in self.sources:
             source.tape.close()
 
-    def items(self, wait: Callable[[int], bool] | None = None) -> Iterator[Item]:
+    def items(self, wait: Callable[[int], bool] | None = None, wall: Callable[[], float] = time.time) -> Iterator[Item]:
         """Everything asked for. `wait(fd)` returns once the descriptor is readable; False: it is enough."""
         yield from merged([self._history(source) for source in self.sources])
         if self._query.follow and wait is not None:
             from amonsup.logbook.following import followed
 
-            yield from followed(self._log_dir, self.sources, self.label, wait)
+            yield from followed(self._log_dir, self.sources, self.label, wait, wall)
 
     def label(self, source: Source, labels: span.Labels, position: int, data: bytes) -> Iterator[Piece]:
         """What is to be shown of a block."""

@@ -75,17 +75,24 @@ def cut_at_lives(lives: list[int], position: int, data: bytes) -> list[tuple[int
 
 
 class Labels:
-    """Who wrote what and when, by the index; a log that grows gets a new one."""
+    """Who wrote what and when, by the index; a log that grows gets a new one.
 
-    def __init__(self, log: str, marks: Marks) -> None:
+    `now`: what stands behind the last mark has just been written; its own mark may follow in a moment.
+    """
+
+    def __init__(self, log: str, marks: Marks, now: float = 0.0) -> None:
         self._log = log
         self._marks = marks
+        self._now = now
         self._lives = marks.of_kind(index.LIFE)
         self.life_starts = [life[4] for life in self._lives]
         self._drops = marks.of_kind(index.DROP)
 
     def time_of(self, position: int) -> float:
-        return self._marks.time_of(position)
+        number = self._marks.count_until(position)
+        at = self._marks.record(number - 1)[3] if number else 0.0
+        is_behind = number == len(self._marks)
+        return self._now if is_behind and self._now - at > index.TIME_APART_S else at
 
     def life_of(self, position: int) -> int:
         number = bisect_right(self.life_starts, position)

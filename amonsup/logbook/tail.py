@@ -9,7 +9,7 @@ segment, and so do we.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from amonsup.logbook import index, names
 from amonsup.logbook.index import Marks
@@ -28,7 +28,7 @@ _KEPT_RECORDS = 64
 class Tail:
     """`look` gives what is new. `position` is where the first line begins that was not given yet."""
 
-    def __init__(self, log_dir: str, log: str, position: int, inotify: Inotify) -> None:
+    def __init__(self, log_dir: str, log: str, position: int, inotify: Inotify, wall: Callable[[], float]) -> None:
         self.log = log
         self.position = position
         self.notes: list[Note] = []
@@ -37,6 +37,7 @@ class Tail:
         self.has_more = False  # there is more to be had at once
         self._log_dir = log_dir
         self._inotify = inotify
+        self._wall = wall
         self._growth = _Growth(names.index_path(log_dir, log))
         self._part: Part | None = None
         self._unpacking: Iterator[Block] | None = None
@@ -52,13 +53,21 @@ class Tail:
 
     def look(self) -> list[Block]:
         """Whole lines, in order."""
+        self._growth.look()
+        if self._growth.has_begun or self._part is None:
+            self._growth.has_begun = False
+            self._open()
+        found = self._lines()
+        if found:
+            self._growth.look()  # what marks these lines was written after them
+            self.labels = Labels(self.log, self._growth.marks, self._wall())
+        return found
+
+    # -- inside --
+
+    def _lines(self) -> list[Block]:
         found: list[Block] = []
         taken = 0
-        if self._growth.look() or self._part is None:
-            self._open()
-        if self._growth.is_new:
-            self.labels = Labels(self.log, self._growth.marks)
-            self._growth.is_new = False
         has_moved = False
         while taken < MOST_AT_ONCE:
             data = self._read()
@@ -73,8 +82,6 @@ class Tail:
                 has_moved = True
         self.has_more = True
         return found
-
-    # -- inside --
 
     @property
     def _at(self) -> int:
@@ -158,42 +165,43 @@ class Tail:
 
 
 class _Growth:
-    """What comes to an index, read as it comes; of what was there before only the end is kept."""
+    """What comes to an index, read as it comes; of what was there before only the end is kept.
+
+    `has_begun`: a segment has, or it is another index; whoever acts on it takes it back.
+    """
 
     def __init__(self, path: str) -> None:
         self.marks = Marks(b"")
-        self.is_new = False
+        self.has_begun = False
         self._path = path
         self._inode = 0
         self._size = 0
         self._raw = b""
         self._last_segment = (0, 0)
 
-    def look(self) -> bool:
-        """Read on; whether a segment has begun since the last look, or it is another index."""
+    def look(self) -> None:
+        """Read on."""
         try:
             status = os.stat(self._path)
             if (status.st_ino, status.st_size) == (self._inode, self._size):
-                return False
-            is_other = status.st_ino != self._inode or status.st_size < self._size
-            if is_other:
+                return
+            if status.st_ino != self._inode or status.st_size < self._size:
                 self._inode, self._size, self._raw = status.st_ino, 0, b""
+                self.has_begun = True
             with open(self._path, "rb", buffering=0) as file:
                 file.seek(self._size)
                 more = file.readall() or b""
         except OSError:
-            return False
+            return
         whole = len(more) - len(more) % index.SIZE
         self._size += whole
         self._raw += more[:whole]
         self.marks = Marks(self._raw)
-        self.is_new = True
         segments = self.marks.of_kind(index.SEGMENT)
         newest = (segments[-1][4], segments[-1][2]) if segments else self._last_segment
-        is_begun = newest != self._last_segment
+        self.has_begun |= newest != self._last_segment
         self._last_segment = newest
         self._shorten()
-        return is_begun or is_other
 
     def _shorten(self) -> None:
         """Keep the latest life, and the last marks."""

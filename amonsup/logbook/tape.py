@@ -22,6 +22,7 @@ MAX_LINE = 4 * 1024 * 1024
 """A longer line comes in parts."""
 
 MOST_LOOKS = 20
+BELIEVED_DOUBTS = 3
 _GZIP = 31  # zlib's window bits for a gzip header and trailer
 
 
@@ -66,8 +67,7 @@ class Tape:
         return self.parts[-1].end if self.parts else self.marks.last_position
 
     def close(self) -> None:
-        for part in self.parts:
-            os.close(part.fd)
+        _close(self.parts)
         self.parts.clear()
 
     def blocks(self, start: int, end: int, *, keeps_rest: bool = False) -> Iterator[Block]:
@@ -236,12 +236,34 @@ def unpack(fd: int) -> Iterator[bytes]:
 
 def open_tape(log_dir: str, log: str) -> Tape:
     """Every file that is there of a log; none of them is no error. Raises ReadError."""
-    for _ in range(MOST_LOOKS):
+    index = names.index_path(log_dir, log)
+    doubts = 0
+    for number in range(MOST_LOOKS):
+        before = _state_of(index)
         found = layout(log_dir, log)
         parts = _open_all(found)
-        if parts is not None:
+        if parts is None:
+            continue
+        # A rotation while we looked can make a good index look like one that does not fit.
+        doubts += found.is_rebuilt
+        is_sure = _state_of(index) == before and (not found.is_rebuilt or doubts >= BELIEVED_DOUBTS)
+        if is_sure or number == MOST_LOOKS - 1:
             return Tape(log, found.marks, parts, is_rebuilt=found.is_rebuilt)
+        _close(parts)
     raise ReadError("busy", f"{log}: its files change faster than they can be opened")
+
+
+def _state_of(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_ino, status.st_size
+
+
+def _close(parts: list[Part]) -> None:
+    for part in parts:
+        os.close(part.fd)
 
 
 def _open_all(found: Layout) -> list[Part] | None:
@@ -250,8 +272,7 @@ def _open_all(found: Layout) -> list[Part] | None:
     for segment in found.segments:
         fd = _open(found.path(segment), segment.file.inode)
         if fd < 0:
-            for each in parts:
-                os.close(each.fd)
+            _close(parts)
             return None
         parts.append(Part(fd, segment))
     return parts

@@ -9,6 +9,7 @@ from report import Table
 from settings import Settings
 
 from benches import bomb, cold, crash, idle, logs, memory, status, successor
+from benches import cold, crash, idle, logs, memory, reading, status, successor
 
 Bench = Callable[[Lab, Settings], list[Table]]
 
@@ -20,6 +21,7 @@ BENCHES: dict[str, tuple[Bench, str]] = {
     "memory": (memory.memory, "PSS of all supervising processes"),
     "idle": (idle.idle, "wake-ups per second with nothing to do"),
     "logs": (logs.logs, "captured output: millions of lines, rotated"),
+    "reading": (reading.reading, "logs -f to the terminal, idle, and the search of 1 GB beside zgrep"),
     "status": (status.status, "wall time of the status command"),
     "successor": (successor.successor, "kill -9 of amonsup's supervisor to a right answer by its successor"),
 }

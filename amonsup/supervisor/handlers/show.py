@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import Any
 
 import msgspec
 
 from amonsup.config.specs import Dependency, ServiceSpec
+from amonsup.logbook import ending
+from amonsup.logbook.names import log_name
 from amonsup.supervisor.core import ordering
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers import blockers
@@ -21,7 +22,6 @@ from amonsup.verbs.results import ShowResult
 from amonsup.verbs.show import Arguments
 
 LAST_LINES = 10
-LAST_BYTES = 8192
 
 
 def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
@@ -44,7 +44,7 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
         row=status_row(desk, fleet, state, is_full=True),
         spec=_plain(msgspec.to_builtins(spec)),
         exits=tuple(exit_row(desk, report) for report in state.exits),
-        last_lines=last_lines(log),
+        last_lines=last_lines(desk.site.log_dir, spec) if fleet is desk.fleet else (),
         log=log,
         depends_on=tuple(f"{d.name} ({d.condition.value}, {_met(fleet, d)})" for d in spec.depends_on),
         dependants=fleet.dependants.get(name, ()),
@@ -115,17 +115,12 @@ def _plain(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def last_lines(path: str) -> tuple[str, ...]:
-    """The end of a log file, made printable."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                return ()
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - LAST_BYTES))
-            raw = file.read(LAST_BYTES)
-    except OSError:
+def last_lines(log_dir: str, spec: ServiceSpec) -> tuple[str, ...]:
+    """Of the last life, made printable; what went to stderr, where that is kept apart, behind the rest."""
+    if not spec.logging.capture:
         return ()
-    lines = raw.decode("utf-8", "replace").splitlines()[-LAST_LINES:]
-    return tuple("".join(c if c.isprintable() or c == "\t" else "?" for c in line) for line in lines)
+    lines = ending.last_lines(log_dir, log_name(spec.name), LAST_LINES)
+    if spec.logging.stderr == "separate":
+        lines += ending.last_lines(log_dir, log_name(spec.name, is_stderr=True), LAST_LINES)
+    texts = [line.decode("utf-8", "replace") for line in lines]
+    return tuple("".join(c if c.isprintable() or c == "\t" else "?" for c in text) for text in texts)

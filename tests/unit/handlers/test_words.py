@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amonsup.config.specs import Fleet as Specs
+from amonsup.config.specs import Logging, ServiceSpec
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers import start
 from amonsup.supervisor.handlers.desk import Refusal, mutating, operation, select
@@ -224,10 +225,14 @@ def test_nobody_may_change_anything_during_a_shutdown_or_while_it_only_watches()
 
 def test_the_last_lines_are_few_whole_and_harmless(tmp_path: Any) -> None:
     log = tmp_path / "s.log"
+    spec = ServiceSpec(name="s", command=("/s",))
     log.write_bytes(b"".join(b"line %d\n" % number for number in range(5000)) + b"tab\t\x1b[31m\xff\n")
-    found = last_lines(str(log))
+    found = last_lines(str(tmp_path), spec)
     assert len(found) == LAST_LINES
     assert found[-2:] == ("line 4999", "tab\t?[31m\ufffd")
-    assert last_lines(str(tmp_path / "none")) == ()
+    (tmp_path / "s.err.log").write_bytes(b"apart\n")
+    assert last_lines(str(tmp_path), msgspec.structs.replace(spec, logging=Logging(stderr="separate")))[-1] == "apart"
+    assert last_lines(str(tmp_path), msgspec.structs.replace(spec, logging=Logging(capture=False))) == ()
+    assert last_lines(str(tmp_path / "none"), spec) == ()
     log.write_bytes(b"")
-    assert last_lines(str(log)) == ()
+    assert last_lines(str(tmp_path), spec) == ()

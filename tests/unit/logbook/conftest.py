@@ -70,7 +70,7 @@ class Book:
     def items(self, *services: str, wait: Callable[[int], bool] | None = None, **asked: object) -> list[Item]:
         reading = self.reading(*services, **asked)
         try:
-            return list(reading.items(wait))
+            return list(reading.items(wait, lambda: self.now))
         finally:
             reading.close()
 

@@ -199,6 +199,46 @@ def test_lives_and_times_of_what_is_new(begun):
     ]
 
 
+def test_what_is_not_marked_yet_was_captured_now(begun):
+    """The logger marks a moment after it has written; the mark before may be hours old."""
+
+    def step():
+        begun.now = 9000.0
+        with open(begun.path / "ce.log", "ab") as file:
+            file.write(b"a\n")
+
+    items = begun.items("ce", wait=script(step), follow=True, lines=0, is_labelled=True)
+    assert [item.at for item in items if hasattr(item, "data")] == [9000.0]
+
+
+def test_a_rotation_that_is_decided_but_not_carried_out(begun):
+    """What stands behind the last whole line is carried over: for a moment, or until a logger lives again, twice."""
+    log, following = begun.path / "ce.log", begun.path / ".index" / "ce.log.next"
+
+    def decided():
+        begun.write("ce.log", b"whole\nhal")
+        following.write_bytes(b"hal")
+        begun.ends["ce.log"] -= 3
+        begun.mark("ce.log", index.SEGMENT, 1001.0, mark=following.stat().st_ino)
+        begun.ends["ce.log"] += 3
+        assert begun.read("ce", lines=2) == b"whole\nhal"
+
+    def cut():
+        os.truncate(log, log.stat().st_size - 3)
+        assert begun.read("ce").endswith(b"whole\n")
+
+    def moved():
+        log.rename(begun.path / "ce.log.1")
+        assert begun.read("ce", lines=1) == b"whole\n"
+
+    def done():
+        following.rename(log)
+        assert begun.read("ce", lines=2) == b"whole\nhal"
+
+    steps = [decided, cut, moved, done, lambda: begun.write("ce.log", b"f\n")]
+    assert follow(begun, *steps) == b"whole\nhalf\n"
+
+
 def test_only_what_changed_is_looked_at(begun, monkeypatch):
     begun.write("db.log", b"x\n")
     looked: list[str] = []
