@@ -31,8 +31,9 @@ class Following:
         """Until this was shown."""
         deadline = time.monotonic() + PATIENCE_S
         while wanted not in self.text:
-            ready, _, _ = select.select([self.out], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+            poll = select.poll()
+            poll.register(self.out, select.POLLIN)
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise AssertionError(f"{wanted!r} was not shown, but {self.text[-500:]!r}")
             with contextlib.suppress(OSError):  # a terminal whose last process has gone
                 part = os.read(self.out, 1 << 20)
