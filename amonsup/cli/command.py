@@ -47,7 +47,7 @@ def _command(words: list[str], environ: Mapping[str, str], output: Output) -> in
     verb = asked.verb
     if asked.version or asked.help or verb is None:
         return _about(asked, output)
-    if verb.kind is Kind.LOCAL:
+    if verb.kind is Kind.LOCAL and verb.name != "top":
         from amonsup.cli import local
 
         return local.run(verb, asked.args, asked.config, environ, output)
@@ -67,6 +67,10 @@ def _command(words: list[str], environ: Mapping[str, str], output: Output) -> in
         from amonsup.cli import local
 
         path = local.socket_path(asked.config, environ)
+    if verb.name == "top":
+        from amonsup.cli.top import entry
+
+        return entry.run(path, environ, output)
     progress = Progress(output.progress_stream if verb.kind is Kind.OPERATION else None, time.monotonic)
     patience_s = NEVER if verb.kind is Kind.OPERATION else ask.READ_TIMEOUT_S
     conversation = Conversation(path, progress, asked.timeout or patience_s)

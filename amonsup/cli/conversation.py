@@ -74,7 +74,7 @@ class Conversation:
         self.instance = ""
         self.progress = progress
         self._timeout_s = timeout_s
-        self._connect, self._clock, self._pause = connect, clock, pause
+        self._connect, self._clock, self.pause = connect, clock, pause
         self._deadline = NEVER
         self._was_there = False
         self._next_pause_s = FIRST_PAUSE_S
@@ -161,7 +161,7 @@ class Conversation:
 
     def rest(self) -> None:
         """Before asking again: longer each time that nothing came of it; never beyond the deadline."""
-        self._pause(min(self._next_pause_s, self._left()))
+        self.pause(min(self._next_pause_s, self._left()))
         self._next_pause_s = min(self._next_pause_s * 2, LONGEST_PAUSE_S)
         self.progress.tick()
 

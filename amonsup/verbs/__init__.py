@@ -25,6 +25,7 @@ NAMES = (
     "blocking",
     "events",
     "logs",
+    "top",
     "rotate",
     "reopen",
     "import",

@@ -23,7 +23,8 @@ def _cpu(percent: float | None) -> str:
     return "-" if percent is None else f"{percent:.0f}%"
 
 
-def _what(row: StatusRow) -> Cell:
+def what(row: StatusRow) -> Cell:
+    """What is wrong with it, or what it says or is."""
     if row.held_until:
         why = f": {row.held_why}" if row.held_why else ""
         return Cell(f"held by {row.held_by} until {row.held_until[:19]}Z{why}", Tone.BUSY)
@@ -62,7 +63,7 @@ def page(result: StatusResult) -> Page:
             Cell(_cpu(row.cpu_percent)),
             Cell(size(row.memory_bytes)),
             *(_usage(row) if has_usage else ()),
-            _what(row),
+            what(row),
         )
         for row in result.services
     )

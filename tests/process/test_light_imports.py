@@ -60,3 +60,10 @@ def test_processes_that_stay_are_light(module: str) -> None:
 @pytest.mark.parametrize("module", ["amonsup.supervisor.guardian", "amonsup.logs.logger"])
 def test_guardian_and_logger_do_not_even_have_msgspec(module: str) -> None:
     assert "msgspec" not in loaded_by(module)
+
+
+def test_a_quick_command_is_light() -> None:
+    """`amonsup status` in a pipe: no help, no YAML, no terminal libraries."""
+    slow = {"yaml", "asyncio", "textual", "rich", "inspect", "subprocess", "logging", "threading", "amonsup.cli.live"}
+    loaded = loaded_by("amonsup.cli.ask") | loaded_by("amonsup.cli.command")
+    assert slow & {part for name in loaded for part in (name, name.split(".")[0])} == set()

@@ -15,13 +15,13 @@ from support.site import PATIENCE_S, ScenarioError, Site
 
 
 class Tmux:
-    """`size` is columns and lines; `term` what the program in it takes the terminal for."""
+    """`size` is columns and lines; `socket` names the server where a test wants several."""
 
-    def __init__(self, site: Site, *, size: tuple[int, int] = (80, 24), term: str = "") -> None:
+    def __init__(self, site: Site, *, size: tuple[int, int] = (80, 24), socket: str = "tmux") -> None:
         if shutil.which("tmux") is None:
             pytest.skip("tmux is not installed")
-        self.site, self.size, self.term = site, size, term
-        self._socket = site.path / "tmux"
+        self.site, self.size = site, size
+        self._socket = site.path / socket
         self._seen: list[str] = []
 
     def start(self, *words: str, **environ: str) -> Tmux:
@@ -31,7 +31,7 @@ class Tmux:
 
     def run(self, text: str, **environ: str) -> Tmux:
         """A shell script in the window."""
-        names = {**self.site.client_environ(), "TERM": self.term, **environ}
+        names = {**self.site.client_environ(), **environ}
         settings = " ".join(f"{name}='{value}'" for name, value in names.items() if value)
         script = self.site.path / "in-tmux"
         script.write_text(f"export {settings}\n{text}\n")
