@@ -39,7 +39,6 @@ class Settings:
     idle_services: int = 200
     idle_seconds: float = 10.0
     status_services: tuple[int, ...] = (10, 200, 1000)
-    status_services: tuple[int, ...] = (10, 200)
     follow_lines: int = 200
     grep_bytes: int = 1 << 30
     grep_runs: int = 3
