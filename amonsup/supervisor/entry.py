@@ -144,12 +144,27 @@ def make_directories(site: SiteSpec) -> None:
     files.ensure_directory(os.path.join(site.run_dir, "fifo"), 0o711)
     files.ensure_directory(os.path.join(site.run_dir, "notify"), 0o711)
     files.ensure_directory(site.state_dir, 0o711 if site.run_dir.startswith(site.state_dir + "/") else 0o700)
-    uid, gid = -1, -1
-    if os.geteuid() == 0 and site.log_user:
-        uid = pwd.getpwnam(site.log_user).pw_uid
-        with contextlib.suppress(LookupError):
-            gid = accounts.group_id("adm")
-    files.ensure_directory(site.log_dir, 0o2750 if os.geteuid() == 0 else 0o750, uid, gid)
+    make_log_directory(site.log_dir, site.log_user)
+
+
+def make_log_directory(log_dir: str, log_user: str) -> None:
+    """As root 2750 LOG_USER:adm, so that every log in it is readable for the group; otherwise 0750.
+
+    Logs that were root's are handed over with the directory, once: as long as it is root's, so is all that lies in it.
+    """
+    if os.geteuid() != 0:
+        files.ensure_directory(log_dir, 0o750)
+        return
+    uid, gid = pwd.getpwnam(log_user).pw_uid if log_user else 0, -1
+    with contextlib.suppress(LookupError):
+        gid = accounts.group_id("adm")
+    if uid and os.path.isdir(log_dir) and os.stat(log_dir).st_uid == 0:
+        for directory, _, names in os.walk(log_dir):
+            for name in names:
+                os.chown(os.path.join(directory, name), uid, gid, follow_symlinks=False)
+            if directory != log_dir:
+                os.chown(directory, uid, gid)
+    files.ensure_directory(log_dir, 0o2750, uid, gid)
 
 
 def take_lock(run_dir: str) -> int | None:
