@@ -8,8 +8,7 @@ from lab import Lab
 from report import Table
 from settings import Settings
 
-from benches import bomb, cold, crash, idle, logs, memory, status, successor
-from benches import cold, crash, idle, logs, memory, reading, status, successor
+from benches import bomb, cold, crash, idle, logs, memory, reading, status, successor
 
 Bench = Callable[[Lab, Settings], list[Table]]
 
