@@ -49,8 +49,8 @@ def general() -> Page:
         line("Services keep running whatever becomes of the daemon, of this command or of your session."),
         line(),
         *_section("usage", [line("  amonsup [OPTIONS] VERB [ARGUMENTS]"), line("  amonsup VERB --help")]),
-        *_section("verbs", [_table((verb.name, verb.summary) for verb in verbs.load_all())]),
-        line("  SERVICE is a name, @TAG or all."),
+        *_verbs(),
+        line("SERVICE is a name, @TAG or all."),
         line(),
         *_section("options, before or behind the verb", [_options((*OWN, VERSION))]),
         *_section("examples", [_table(_EXAMPLES)]),
@@ -90,6 +90,16 @@ def advice(verb: Verb | None) -> str:
 
 def _value(option: Option) -> str:
     return f" {option.metavar}" if option.type is not bool else ""
+
+
+def _verbs() -> Page:
+    """Group by group, in columns of one width."""
+    summaries = {verb.name: verb.summary for verb in verbs.load_all()}
+    width = max(len(name) for name in summaries)
+    page: Page = []
+    for title, names in verbs.GROUPS:
+        page += _section(title, [_table((name.ljust(width), summaries[name]) for name in names)])
+    return page
 
 
 def _section(title: str, blocks: list[Block]) -> Page:

@@ -6,35 +6,57 @@ import importlib
 
 from amonsup.verbs.verb import Verb
 
-NAMES = (
-    "status",
-    "show",
-    "start",
-    "stop",
-    "restart",
-    "signal",
-    "enable",
-    "disable",
-    "reset",
-    "scale",
-    "hold",
-    "release",
-    "check",
-    "apply",
-    "tree",
-    "blocking",
-    "events",
-    "logs",
-    "top",
-    "rotate",
-    "reopen",
-    "import",
-    "schema",
-    "completion",
-    "shutdown",
-    "upgrade",
+GROUPS = (
+    (
+        "look",
+        (
+            "status",
+            "show",
+            "logs",
+            "events",
+            "top",
+            "tree",
+            "blocking",
+        ),
+    ),
+    (
+        "command",
+        (
+            "start",
+            "stop",
+            "restart",
+            "signal",
+            "scale",
+            "reset",
+            "enable",
+            "disable",
+            "hold",
+            "release",
+            "rotate",
+            "reopen",
+        ),
+    ),
+    (
+        "configure",
+        (
+            "check",
+            "apply",
+            "import",
+            "schema",
+            "completion",
+        ),
+    ),
+    (
+        "the daemon itself",
+        (
+            "shutdown",
+            "upgrade",
+        ),
+    ),
 )
-"""In the order in which help lists them."""
+"""(what they are for, their names), in the order in which help lists them."""
+
+NAMES = tuple(name for _, names in GROUPS for name in names)
 
 
 def load(name: str) -> Verb | None:
