@@ -10,8 +10,10 @@ from amonsup.config.specs import SiteSpec
 from amonsup.config.xmpp_specs import XmppSpec
 from amonsup.control.core.mirror import Mirror
 from amonsup.control.core.records import Asked, Priority, Said, Seen
+from amonsup.control.core.room import Room
 from amonsup.control.link import Supervisor
 from amonsup.verbs.results import Happening
+from amonsup.wire.messages import Caller
 
 
 class Speaker(Protocol):
@@ -40,6 +42,19 @@ class Desk(Protocol):
 
     def role_of(self, jid: str) -> Role:
         """Of an address by itself. The supervisor decides about commands; this is for what is only shown."""
+
+    def caller(self, jid: str, via: str, age_s: float = 0.0) -> Caller:
+        """Who somebody is, for the supervisor: the address, and where they stand in a room that hides nobody."""
+
+    def room(self, jid: str) -> Room | None: ...
+
+    def tell(self, about: str, text: str) -> None:
+        """Trouble with a session or a room, for `status`; empty: all is well there."""
+
+    def show_again(self, speaker: Speaker) -> None:
+        """Somebody new is to see our presence."""
+
+    def is_muted(self, service: str) -> bool: ...
 
     def spawn(self, coroutine: object) -> None:
         """Run it beside; an exception in it is logged and ends nothing else. Bounded in number."""

@@ -10,26 +10,33 @@ import asyncio
 import random
 import sys
 import zlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 import msgspec
 
 from amonsup.config import remote_access
 from amonsup.config.roles import Role
+from amonsup.config.xmpp_specs import Module
 from amonsup.control.core import presence
 from amonsup.control.core.mirror import Mirror
-from amonsup.control.core.records import Asked, Priority, Said, Seen
-from amonsup.control.desk import Door
+from amonsup.control.core.records import Asked, Priority, Said, Seen, bare
+from amonsup.control.core.room import Room
+from amonsup.control.desk import Desk, Door, Speaker
 from amonsup.control.doors.chat import Chat
 from amonsup.control.doors.forms import Forms
 from amonsup.control.doors.queries import Queries, caps_hash
+from amonsup.control.doors.rooms import Rooms
 from amonsup.control.doors.subscriptions import Subscriptions
 from amonsup.control.link import Settings, Supervisor
+from amonsup.control.modules.alerts import Alerts
 from amonsup.control.xmpp import stanzas
 from amonsup.control.xmpp.session import Session
 from amonsup.verbs.results import Happening, StatusResult
-from amonsup.wire.messages import Answer
+from amonsup.wire.messages import Answer, Caller
+
+MODULES: dict[str, Callable[[Desk, Module], Door]] = {"alerts": Alerts}
+"""What amonsup.yaml may make instances of (config/xmpp_keys.py names them too)."""
 
 MOST_TASKS = 200
 PRESENCE_TTL_S = 60.0
@@ -49,12 +56,18 @@ class Plane:
         self._sessions = self._make_sessions(settings)
         self._throttles = {name: presence.Throttle() for name in self._sessions}
         self._presence_timers: dict[str, asyncio.TimerHandle] = {}
-        self._doors: list[Door] = [Subscriptions(self), Forms(self), Queries(self), Chat(self)]
+        self._rooms = Rooms(self)
+        implied = tuple(
+            Module(use="alerts", name=f"alerts-{each.name}", session=each.name) for each in self.xmpp.sessions
+        )
+        modules = self.xmpp.modules or implied
+        doors: list[Door] = [Subscriptions(self), self._rooms, Forms(self), Queries(self), Chat(self)]
+        self._doors = doors + [MODULES[module.use](self, module) for module in modules]
         self._tasks: set[asyncio.Task[Any]] = set()
         self._dirty: set[str] = set()
         self._refresh: asyncio.TimerHandle | None = None
         for name, text in settings.objections.items():
-            supervisor.tell(name, f"no password: {text}")
+            supervisor.tell(f"session {name}", f"no password: {text}")
 
     def _make_sessions(self, settings: Settings) -> dict[str, Session]:
         splay = zlib.crc32(self.site.site.encode()) / 0xFFFFFFFF
@@ -78,7 +91,27 @@ class Plane:
         return self._sessions.get(name)
 
     def role_of(self, jid: str) -> Role:
-        return remote_access.role_of(jid, self.xmpp)
+        return remote_access.role_of(jid, self.xmpp, *self._rooms.standing(bare(jid)))
+
+    def caller(self, jid: str, via: str, age_s: float = 0.0) -> Caller:
+        room, affiliation = self._rooms.standing(bare(jid))
+        return Caller(jid, via, room, affiliation, age_s)
+
+    def room(self, jid: str) -> Room | None:
+        return self._rooms.find(jid)
+
+    def tell(self, about: str, text: str) -> None:
+        self.supervisor.tell(about, text)
+        complain(f"{about}: {text or 'all is well'}")
+
+    def show_again(self, speaker: Speaker) -> None:
+        self._throttles[speaker.name].forget()
+        session = self._sessions[speaker.name]
+        self._show_presence(session)
+
+    def is_muted(self, service: str) -> bool:
+        row = self.mirror.rows.get(service)
+        return row is not None and bool(getattr(row, "muted", ""))
 
     def spawn(self, coroutine: object) -> None:
         work = cast("Coroutine[Any, Any, Any]", coroutine)
@@ -122,8 +155,7 @@ class Plane:
             session.send(refusal, Priority.ANSWER, PRESENCE_TTL_S)
 
     def trouble(self, session: Session, text: str) -> None:
-        self.supervisor.tell(session.name, text)
-        complain(f"session {session.name}: {text or 'up'}")
+        self.tell(f"session {session.name}", text)
 
     # -- what the supervisor tells --
 
@@ -187,7 +219,8 @@ class Plane:
             self._presence_timers[session.name] = loop.call_later(due_in, self._show_presence, session)
             return
         throttle.was_sent(wanted, loop.time())
-        session.send(stanzas.presence(wanted, caps_hash()), Priority.COMMAND, PRESENCE_TTL_S)
+        for to in ("", *self._rooms.audience(session)):
+            session.send(stanzas.presence(wanted, caps_hash(), to=to), Priority.COMMAND, PRESENCE_TTL_S)
 
 
 def complain(text: str) -> None:

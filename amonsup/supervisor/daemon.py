@@ -559,7 +559,7 @@ class Supervisor:
             found.append("amonsupd is shutting down")
         found += [error for error in (self.record.error, self.tidings.error, self.wishes.error) if error]
         found += self.lives.limits.warnings()
-        found += [f"xmpp session {name}: {text}" for name, text in self.control.sessions.items() if text]
+        found += [f"xmpp {name}: {text}" for name, text in self.control.sessions.items() if text]
         return (*found, *self.logger.warnings())
 
     def own_processes(self) -> dict[str, OwnProcess]:

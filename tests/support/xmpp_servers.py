@@ -138,13 +138,14 @@ class Prosody:
 
     def start(self) -> None:
         """Start, and wait until it listens."""
-        self.process = subprocess.Popen(
-            ["prosody", "-F", "--config", str(self.config)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.directory / "stderr").open("ab"),
-            start_new_session=True,
-        )
+        with (self.directory / "stderr").open("ab") as errors:
+            self.process = subprocess.Popen(
+                ["prosody", "-F", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
         wait_for_port(self.port, self.process)
 
     def stop(self) -> None:

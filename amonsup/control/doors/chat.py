@@ -30,7 +30,7 @@ class Chat(Door):
             return False
         if person == bare(speaker.jid):
             return True  # our own words on another device
-        caller = Caller(said.sender, "chat", age_s=said.age_s)
+        caller = self._desk.caller(said.sender, "chat", said.age_s)
         if self._desk.role_of(person) is Role.NONE:
             self._desk.spawn(self._have_refused(said.body, caller))
             return True

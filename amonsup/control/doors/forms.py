@@ -18,7 +18,6 @@ from amonsup.control.desk import Desk, Door, Speaker
 from amonsup.control.xmpp import stanzas
 from amonsup.verbs import load
 from amonsup.verbs.verb import Verb
-from amonsup.wire.messages import Caller
 
 PATIENCE_S = 20.0
 TTL_S = 60.0
@@ -79,7 +78,7 @@ class Forms(Door):
         verb = next((each for each in self._allowed(asked.sender) if each.name == node), None)
         if verb is None and node in chatline.VERBS:
             # Refused, and put on record, by the supervisor as well.
-            self._desk.spawn(self._desk.supervisor.request(node, {}, Caller(asked.sender, "form")))
+            self._desk.spawn(self._desk.supervisor.request(node, {}, self._desk.caller(asked.sender, "form")))
         if self._desk.role_of(asked.sender) < Role.VIEWER:
             self._refuse(speaker, asked, "service-unavailable")
         elif verb is None:
@@ -124,7 +123,7 @@ class Forms(Door):
             self._desk.spawn(self._carry_out(speaker, asked, verb, key, args))
 
     async def _carry_out(self, speaker: Speaker, asked: Asked, verb: Verb, key: str, args: dict[str, object]) -> None:
-        caller = Caller(asked.sender, "form")
+        caller = self._desk.caller(asked.sender, "form")
         request = asyncio.ensure_future(self._desk.supervisor.request(verb.name, args, caller))
         done, _ = await asyncio.wait({request}, timeout=PATIENCE_S)
         if done:

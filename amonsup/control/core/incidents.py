@@ -1,0 +1,121 @@
+"""Incidents: from a stream of events and states to one alert for each thing that goes wrong; pure.
+
+An incident is opened when a service fails (an exit nobody commanded, unhealthy, fatal, a watch rule that alerts), is
+changed while it goes on, and is resolved when the service has been well for STEADY_S. Each has one text, which is
+corrected in place where clients can do that. When many open at once they are told as one digest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from amonsup.verbs.results import Happening, StatusRow
+
+STEADY_S = 30.0
+OPENING = frozenset({"exited", "fatal", "unhealthy", "failed", "quarantined", "spawn-failed"})
+WORSE = frozenset({"fatal", "quarantined"})
+MOST_OPEN = 500
+BURST = 5
+PER_S = 1 / 30
+"""So many alerts may be told at once, then one in half a minute; what is more waits for the digest."""
+
+
+@dataclass
+class Incident:
+    """One thing that went wrong. `key` names its message; `version` grows with every change."""
+
+    service: str
+    key: str
+    opened_at: str
+    causes: list[str] = field(default_factory=list)
+    count: int = 1
+    state: str = ""
+    is_resolved: bool = False
+    version: int = 1
+    told_version: int = 0
+    well_since: float | None = None
+
+    def words(self, site: str, row: StatusRow | None, dependants: tuple[str, ...], lines: tuple[str, ...]) -> str:
+        """The alert for people: state first, then the cause, what is next, what hangs on it, the last lines."""
+        state = "well again" if self.is_resolved else (row.state if row is not None else self.state)
+        times = f" ({self.count} times)" if self.count > 1 else ""
+        text = [f"{site}: {self.service} {state}{times}: {self.causes[-1]}"]
+        if row is not None and row.retry_s is not None and not self.is_resolved:
+            text.append(f"next start in {row.retry_s:.0f} s")
+        if dependants and not self.is_resolved:
+            text.append(f"needed by {', '.join(dependants[:10])}")
+        if not self.is_resolved:
+            text += [f"| {line[:200]}" for line in lines[-3:]]
+        return "\n".join(text)
+
+
+class Incidents:
+    """All that are open. Times are monotonic seconds."""
+
+    def __init__(self, prefix: str) -> None:
+        self.open: dict[str, Incident] = {}
+        self._prefix = prefix
+        self._number = 0
+        self._tokens = float(BURST)
+        self._tokens_at = 0.0
+
+    def happened(self, happening: Happening) -> Incident | None:
+        """An event: the incident that it opens or changes, if any."""
+        kind, service = happening.kind, happening.service
+        if not service or (kind not in OPENING and kind != "alert"):
+            return None
+        if kind == "exited" and (happening.by or happening.text == "exit 0"):
+            return None  # commanded, or a oneshot that has done its work
+        incident = self.open.get(service)
+        if incident is None:
+            if len(self.open) >= MOST_OPEN:
+                return None
+            self._number += 1
+            key = f"{self._prefix}-{self._number}"
+            incident = self.open[service] = Incident(service, key, happening.at, [happening.text], state=kind)
+            return incident
+        incident.count += kind == "exited"
+        incident.causes = [*incident.causes[-9:], happening.text]
+        incident.state = kind
+        incident.version += 1
+        incident.well_since = None
+        return incident
+
+    def look(self, rows: dict[str, StatusRow], now: float) -> tuple[list[Incident], float | None]:
+        """Those that are resolved now (and no longer open), and in how many seconds to look again."""
+        resolved, soonest = [], None
+        for service, incident in list(self.open.items()):
+            row = rows.get(service)
+            is_well = row is None or row.state in ("running", "stopped") or (row.state == "exited" and _is_good(row))
+            if not is_well:
+                incident.well_since = None
+                continue
+            since = incident.well_since = now if incident.well_since is None else incident.well_since
+            left = 0.0 if row is None or row.state != "running" else since + STEADY_S - now
+            if left <= 0:
+                incident.is_resolved = True
+                incident.version += 1
+                resolved.append(self.open.pop(service))
+            else:
+                soonest = left if soonest is None else min(soonest, left)
+        return resolved, soonest
+
+    def admits(self, now: float) -> bool:
+        """Whether one more alert may be told by itself at `now`."""
+        self._tokens = min(float(BURST), self._tokens + (now - self._tokens_at) * PER_S)
+        self._tokens_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+def digest(site: str, incidents: list[Incident]) -> str:
+    """Many in one text."""
+    names = [f"{each.service} {'well again' if each.is_resolved else each.causes[-1][:60]}" for each in incidents[:20]]
+    more = f"\n… and {len(incidents) - 20} more" if len(incidents) > 20 else ""
+    return f"{site}: {len(incidents)} incidents\n" + "\n".join(names) + more
+
+
+def _is_good(row: StatusRow) -> bool:
+    return row.exit is None or row.exit.code == 0

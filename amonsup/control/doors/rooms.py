@@ -1,0 +1,216 @@
+"""Rooms: joined and joined again, looked at by moderators, asked things by whoever may.
+
+In a room only reading verbs are understood, after a word that says who is meant (`@tag status`, `@site status`,
+`@all status`), and the answer goes to the person who asked, not into the room: a hundred sites would answer at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from xml.etree.ElementTree import Element
+
+from amonsup.config.xmpp_specs import Room as RoomSpec
+from amonsup.control.core import chatline, wording
+from amonsup.control.core.records import Priority, Said, Seen, bare, resource
+from amonsup.control.core.room import Room, Step
+from amonsup.control.desk import Desk, Door, Speaker
+from amonsup.control.xmpp import stanzas
+from amonsup.verbs.verb import Kind
+from amonsup.wire.messages import Caller
+
+JOIN_TTL_S = 60.0
+ANSWER_TTL_S = 300.0
+AGAIN_S = 300.0
+PING_S = 900.0
+
+
+class Rooms(Door):
+    """All rooms of all sessions."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._rooms = {spec.jid: Room(spec.jid, spec.nick or desk.site.site) for spec in desk.xmpp.rooms}
+        self._specs: dict[str, RoomSpec] = {spec.jid: spec for spec in desk.xmpp.rooms}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    # -- for others --
+
+    def find(self, jid: str) -> Room | None:
+        return self._rooms.get(jid)
+
+    def standing(self, person: str) -> tuple[str, str]:
+        """The room where a bare address stands highest, and its affiliation there; empty texts if nowhere."""
+        order = ("owner", "admin", "member")
+        found = [(room.standing(person), jid) for jid, room in self._rooms.items()]
+        best = min(
+            (each for each in found if each[0] in order), key=lambda each: order.index(each[0]), default=("", "")
+        )
+        return best[1], best[0]
+
+    def audience(self, speaker: Speaker) -> list[str]:
+        """To whom presence goes besides subscribers: the rooms themselves, and their moderators directly."""
+        found: list[str] = []
+        for jid, room in self._rooms.items():
+            if self._specs[jid].session == speaker.name and room.is_in:
+                found += [f"{jid}/{room.nick}", *room.moderators()]
+        return list(dict.fromkeys(found))
+
+    # -- what happens --
+
+    def up(self, speaker: Speaker, *, is_resumed: bool) -> None:
+        if not is_resumed:
+            for jid in self._rooms:
+                if self._specs[jid].session == speaker.name:
+                    self._rooms[jid].left()
+                    self._rooms[jid].tries = 0
+                    self._join(speaker, jid)
+
+    def seen(self, speaker: Speaker, seen: Seen) -> bool:
+        room = self._rooms.get(bare(seen.sender))
+        if room is None or self._specs[room.jid].session != speaker.name:
+            return False
+        moderators = set(room.moderators())
+        was_in, trouble = room.is_in, room.trouble
+        step = room.seen(seen)
+        if step is Step.CHECK:
+            self._desk.spawn(self._check(speaker, room))
+            self._later(PING_S, speaker, room)
+        elif step is Step.DESTROY:
+            self._desk.spawn(self._destroy(speaker, room))
+        elif step is Step.RENAME:
+            self._join(speaker, room.jid)
+        elif step is Step.GIVE_UP or (was_in and not room.is_in):
+            self._later(AGAIN_S, speaker, room)
+        if room.trouble != trouble:
+            self._desk.tell(room.jid, room.trouble)
+        if set(room.moderators()) - moderators:
+            self._desk.show_again(speaker)
+        return True
+
+    def said(self, speaker: Speaker, said: Said) -> bool:
+        room = self._rooms.get(bare(said.sender))
+        if room is None:
+            return False
+        if said.kind == "groupchat" and not said.is_delayed and not said.is_replacement:
+            self._asked_in_room(speaker, room, said)
+        return True  # private messages through a room hide who speaks: not answered
+
+    # -- inside --
+
+    def _asked_in_room(self, speaker: Speaker, room: Room, said: Said) -> None:
+        occupant = room.occupants.get(resource(said.sender))
+        if not room.is_right or occupant is None or not occupant.jid or not said.body.startswith("@"):
+            return
+        line = chatline.parse(said.body)
+        if not isinstance(line, chatline.Line) or line.selector not in (
+            "all",
+            self._desk.site.site,
+            *self._desk.site.tags,
+        ):
+            return
+        if line.verb.kind is Kind.OPERATION or line.verb.role > line.verb.role.READER:
+            return
+        caller = Caller(occupant.jid, "room", room.jid, occupant.affiliation)
+        self._desk.spawn(self._answer(speaker, occupant.jid, line, caller))
+
+    async def _answer(self, speaker: Speaker, to: str, line: chatline.Line, caller: Caller) -> None:
+        reply = await self._desk.supervisor.request(line.verb.name, line.args, caller)
+        text = f"{self._desk.site.site}: {wording.reply(line.verb, reply)}"
+        speaker.send(stanzas.message(to, text), Priority.ANSWER, ANSWER_TTL_S)
+
+    def _join(self, speaker: Speaker, jid: str) -> None:
+        room = self._rooms[jid]
+        join = stanzas.element(stanzas.CLIENT, "presence", to=f"{jid}/{room.nick}")
+        history = stanzas.element(stanzas.MUC, "x", join)
+        stanzas.element(stanzas.MUC, "history", history, maxstanzas="0")
+        speaker.send(join, Priority.COMMAND, JOIN_TTL_S)
+        self._later(AGAIN_S, speaker, room)
+
+    async def _check(self, speaker: Speaker, room: Room) -> None:
+        request = stanzas.iq("get", room.jid, "")
+        stanzas.element(stanzas.DISCO_INFO, "query", request)
+        answer = await speaker.ask(request)
+        room.checked(frozenset(each.get("var", "") for each in answer.iter(f"{{{stanzas.DISCO_INFO}}}feature")))
+        self._desk.tell(room.jid, room.trouble)
+        self._desk.show_again(speaker)
+
+    async def _destroy(self, speaker: Speaker, room: Room) -> None:
+        request = stanzas.iq("set", room.jid, "")
+        query = stanzas.element(stanzas.MUC_OWNER, "query", request)
+        stanzas.element(stanzas.MUC_OWNER, "destroy", query)
+        await speaker.ask(request)
+        room.left()
+        self._desk.tell(room.jid, room.trouble)
+
+    def _later(self, after_s: float, speaker: Speaker, room: Room) -> None:
+        timer = self._timers.pop(room.jid, None)
+        if timer is not None:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timers[room.jid] = loop.call_later(after_s, self._look_again, speaker, room)
+
+    def _look_again(self, speaker: Speaker, room: Room) -> None:
+        """Join again where we are not; where we think we are, ask (XEP-0410): a server may have forgotten us."""
+        if not speaker.is_up:
+            return
+        if room.is_in:
+            self._desk.spawn(self._self_ping(speaker, room))
+        else:
+            room.tries = 0
+            self._join(speaker, room.jid)
+
+    async def _self_ping(self, speaker: Speaker, room: Room) -> None:
+        request = stanzas.iq("get", f"{room.jid}/{room.nick}", "")
+        stanzas.element(stanzas.PING, "ping", request)
+        answer = await speaker.ask(request)
+        word = stanzas.condition(answer.find(f"{{{stanzas.CLIENT}}}error"))
+        if answer.get("type") == "error" and word in ("not-acceptable", "item-not-found"):
+            room.left()
+            self._join(speaker, room.jid)
+        else:
+            self._later(PING_S, speaker, room)
+
+
+async def create(speaker: Speaker, jid: str, nick: str) -> str:
+    """A room as a site needs it: non-anonymous, members-only, persistent. Returns what went wrong, or nothing."""
+    speaker.send(_entering(jid, nick), Priority.COMMAND, JOIN_TTL_S)
+    request = stanzas.iq("get", jid, "")
+    stanzas.element(stanzas.MUC_OWNER, "query", request)
+    form = await speaker.ask(request)
+    if form.get("type") == "error":
+        word = stanzas.condition(form.find(f"{{{stanzas.CLIENT}}}error"))
+        return "it is there, and this account does not own it" if word == "forbidden" else f"refused: {word}"
+    answer = await speaker.ask(_configuration(jid, form))
+    if answer.get("type") == "error":
+        return f"refused: {stanzas.condition(answer.find(f'{{{stanzas.CLIENT}}}error'))}"
+    return ""
+
+
+def _entering(jid: str, nick: str) -> Element:
+    join = stanzas.element(stanzas.CLIENT, "presence", to=f"{jid}/{nick}")
+    stanzas.element(stanzas.MUC, "x", join)
+    return join
+
+
+_WANTED = {
+    "muc#roomconfig_persistentroom": "1",
+    "muc#roomconfig_membersonly": "1",
+    "muc#roomconfig_whois": "anyone",
+    "muc#roomconfig_publicroom": "0",
+    "muc#roomconfig_allowinvites": "0",
+}
+
+
+def _configuration(jid: str, form: Element) -> Element:
+    """The room's own form, filled in: of what it offers, what we want."""
+    offered = {each.get("var", "") for each in form.iter(f"{{{stanzas.FORMS}}}field")}
+    request = stanzas.iq("set", jid, "")
+    query = stanzas.element(stanzas.MUC_OWNER, "query", request)
+    answer = stanzas.element(stanzas.FORMS, "x", query, type="submit")
+    kind = stanzas.element(stanzas.FORMS, "field", answer, var="FORM_TYPE")
+    stanzas.element(stanzas.FORMS, "value", kind, "http://jabber.org/protocol/muc#roomconfig")
+    for var, value in _WANTED.items():
+        if var in offered:
+            made = stanzas.element(stanzas.FORMS, "field", answer, var=var)
+            stanzas.element(stanzas.FORMS, "value", made, value)
+    return request

@@ -1,0 +1,117 @@
+"""The module `alerts`: incidents are told in rooms with `alerts: true`, and to people with `alerts: true` not in one.
+
+One message an incident, corrected in place (XEP-0308) as it changes and when it is over; where a client does not know
+corrections it reads a new line, which stands for itself. Nothing is told of a muted service. An alert waits up to an
+hour for a session; then it is no news any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import msgspec
+
+from amonsup.config.xmpp_specs import Module
+from amonsup.control.core.incidents import Incident, Incidents, digest
+from amonsup.control.core.records import Priority, bare
+from amonsup.control.desk import Desk, Door
+from amonsup.control.xmpp import stanzas
+from amonsup.verbs.results import Happening, ShowResult
+from amonsup.wire.messages import Answer
+
+SETTLE_S = 0.5
+"""A crash and its restart come in a bunch: what is told is how it stands half a second later."""
+
+DIGEST_S = 30.0
+TTL_S = 3600.0
+
+
+class Alerts(Door):
+    """One instance, bound to one session."""
+
+    def __init__(self, desk: Desk, spec: Module) -> None:
+        self._desk = desk
+        self._spec = spec
+        self._incidents = Incidents(f"{spec.name}-{uuid.uuid4().hex[:8]}")
+        self._pending: dict[str, Incident] = {}
+        self._settling: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
+
+    def happened(self, happening: Happening) -> None:
+        incident = self._incidents.happened(happening)
+        if incident is not None and not self._desk.is_muted(incident.service):
+            self._pending[incident.key] = incident
+            self._settle(SETTLE_S)
+
+    def changed(self) -> None:
+        resolved, again_s = self._incidents.look(self._desk.mirror.rows, self._now())
+        for incident in resolved:
+            if incident.told_version:
+                self._pending[incident.key] = incident
+                self._settle(SETTLE_S)
+            else:
+                self._pending.pop(incident.key, None)
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        if again_s is not None:
+            self._looking = asyncio.get_running_loop().call_later(again_s, self.changed)
+
+    def _settle(self, after_s: float) -> None:
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(after_s, self._tell)
+
+    def _tell(self) -> None:
+        self._settling = None
+        pending, self._pending = list(self._pending.values()), {}
+        single = [each for each in pending if self._incidents.admits(self._now())]
+        for incident in single:
+            self._desk.spawn(self._tell_one(incident))
+        rest = [each for each in pending if each not in single]
+        if rest and len(rest) > 1:
+            self._send(digest(self._desk.site.site, rest), uuid.uuid4().hex[:16], "")
+            for each in rest:
+                each.told_version = each.version
+        elif rest:
+            self._pending[rest[0].key] = rest[0]
+            self._settle(DIGEST_S)
+
+    async def _tell_one(self, incident: Incident) -> None:
+        row = self._desk.mirror.rows.get(incident.service)
+        dependants: tuple[str, ...] = ()
+        lines: tuple[str, ...] = ()
+        if not incident.is_resolved:
+            reply = await self._desk.supervisor.request("show", {"service": incident.service})
+            if isinstance(reply, Answer):
+                shown = msgspec.json.decode(reply.result, type=ShowResult)
+                row, dependants, lines = shown.row, shown.dependants, shown.last_lines
+        text = incident.words(self._desk.site.site, row, dependants, lines)
+        replaces = incident.key if incident.told_version else ""
+        incident.told_version = incident.version
+        self._send(text, f"{incident.key}-{incident.version}" if replaces else incident.key, replaces)
+
+    def _send(self, text: str, key: str, replaces: str) -> None:
+        speaker = self._desk.session(self._spec.session)
+        if speaker is None:
+            return
+        rooms = [room.jid for room in self._desk.xmpp.rooms if room.alerts and room.session == self._spec.session]
+        for room in rooms:
+            made = stanzas.message(room, text, "groupchat", key=key, replaces=replaces)
+            speaker.send(made, Priority.ALERT, TTL_S, is_kept=True)
+        for rule in self._desk.xmpp.access:
+            if rule.alerts and rule.jid and not self._is_in_a_room(rule.jid, rooms):
+                made = stanzas.message(rule.jid, text, key=key, replaces=replaces)
+                speaker.send(made, Priority.ALERT, TTL_S, is_kept=True)
+
+    def _is_in_a_room(self, person: str, rooms: list[str]) -> bool:
+        found = [self._desk.room(jid) for jid in rooms]
+        return any(
+            bare(each.jid) == person
+            for room in found
+            if room is not None and room.is_in
+            for each in room.occupants.values()
+        )
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

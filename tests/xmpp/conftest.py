@@ -1,0 +1,102 @@
+"""Conversations: a real site, a really started server, and people with clients of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.person import Person
+from support.site import Site, ourselves
+from support.xmpp_servers import ROOMS, Authority, Prosody, has_prosody
+
+SITE = "gsi@localhost"
+AGENT = f"{SITE}/amonsup"
+ACCESS = (
+    ("admin@localhost", "admin"),
+    ("operator@localhost", "operator"),
+    ("viewer@localhost", "viewer"),
+)
+PEOPLE = ("gsi", "admin", "operator", "viewer", "stranger")
+
+
+@pytest.fixture(scope="session")
+def authority() -> Iterator[Authority]:
+    directory = Path(tempfile.mkdtemp(prefix="amsca", dir="/tmp"))
+    directory.chmod(0o755)
+    yield Authority(directory)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def server(authority: Authority) -> Iterator[Prosody]:
+    """One Prosody for all conversations that do not hurt it."""
+    if not has_prosody():
+        assert os.environ.get("CI") != "true", "CI has a Prosody"
+        pytest.skip("no Prosody here: apt-get install prosody")
+    directory = Path(tempfile.mkdtemp(prefix="amspr", dir="/tmp"))
+    made = Prosody(directory, authority)
+    for name in PEOPLE:
+        made.account(name)
+    made.start()
+    yield made
+    made.stop()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def people(server: Prosody, authority: Authority) -> Iterator[Callable[..., Person]]:
+    """Gets people online."""
+    found: list[Person] = []
+
+    def make(name: str, **options: Any) -> Person:
+        found.append(Person(f"{name}@localhost", server.port, str(authority.certificate), **options))
+        return found[-1]
+
+    yield make
+    for person in found:
+        person.close()
+
+
+@pytest.fixture
+def open_site(request: pytest.FixtureRequest, server: Prosody, authority: Authority) -> Iterator[Callable[..., Site]]:
+    """A site that is (about to be) online; `xmpp` replaces or adds lines of its `xmpp:`."""
+    sites: list[Site] = []
+
+    def make(services: str, *, xmpp: str = "", port: int = 0, starts: bool = True, access: str = "") -> Site:
+        site = Site(Path(__file__).parent / "case", ourselves(), config={"site": "gsi", "tags": "[tier2]"})
+        site.write("pw", "secret\n")
+        site.file("pw").chmod(0o600)
+        rules = access or "".join(f"    - {{jid: {jid}, role: {role}}}\n" for jid, role in ACCESS)
+        with site.config_file.open("a") as file:
+            file.write(
+                "xmpp:\n  sessions:\n"
+                f"    main: {{jid: {SITE}, password_file: pw, host: 127.0.0.1, port: {port or server.port},"
+                f" ca_file: {authority.certificate}}}\n"
+                f"  require_signature: none\n  access:\n{rules}{xmpp}"
+            )
+        (site.conf_d / "services.yaml").write_text(services)
+        sites.append(site)
+        return site.start() if starts else site
+
+    yield make
+    for site in sites:
+        try:
+            site.close()
+        except AssertionError:
+            print(site.report())  # noqa: T201 - pytest shows it with the failure
+            raise
+        finally:
+            print(site.stderr())  # noqa: T201
+        site.remove()
+
+
+__all__ = ["AGENT", "ROOMS", "SITE"]

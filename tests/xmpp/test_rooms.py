@@ -1,0 +1,107 @@
+"""Rooms and alerts: joined, looked at, told what goes wrong, one message an incident."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from support.person import MUC, body, condition
+
+AGENT = "gsi@localhost/amonsup"
+OWNER = "http://jabber.org/protocol/muc#owner"
+CRASHING = """services:
+  ce: {command: "sleep 1000", min_uptime: 0s}
+  weak: {command: "sh -c 'echo last words; exec sleep 1000'", restart: "no", min_uptime: 0s}
+"""
+
+
+@pytest.fixture
+def room(people):
+    """A room as a site needs it, owned by admin, with the site as a member."""
+    admin = people("admin")
+    jid = f"room{uuid.uuid4().hex[:8]}@conference.localhost"
+    make(admin, jid, {"whois": "anyone", "membersonly": "1", "persistentroom": "1"})
+    member = "<item affiliation='member' jid='gsi@localhost'/>"
+    query = f"<query xmlns='http://jabber.org/protocol/muc#admin'>{member}</query>"
+    assert condition(admin.ask(jid, "set", query)) == ""
+    return admin, jid
+
+
+def make(person, jid, settings):
+    person.join(jid, "boss")
+    person.presence(f"{jid}/boss")
+    fields = "".join(
+        f"<field var='muc#roomconfig_{var}'><value>{value}</value></field>" for var, value in settings.items()
+    )
+    kind = "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"
+    form = f"<query xmlns='{OWNER}'><x xmlns='jabber:x:data' type='submit'>{kind}{fields}</x></query>"
+    assert condition(person.ask(jid, "set", form)) == ""
+
+
+def test_an_incident_is_one_message_that_is_corrected(open_site, room):
+    admin, jid = room
+    site = open_site(CRASHING, xmpp=f"  rooms: {{{jid}: {{alerts: true}}}}\n")
+    admin.presence(f"{jid}/gsi")
+    site.kill("weak")
+    alert = admin.message("gsi: weak exited: killed by SIGKILL", sender=f"{jid}/gsi")
+    assert "| last words" in body(alert)
+    site.do("start", services=["weak"])
+    site.do("stop", services=["weak"])
+    resolved = admin.message("weak well again", sender=f"{jid}/gsi")
+    replace = resolved.find("{urn:xmpp:message-correct:0}replace")
+    assert replace is not None
+    assert replace.get("id") == alert.get("id")
+
+
+def test_moderators_get_presence_directly_and_questions_are_answered_to_whoever_asks(open_site, room, people):
+    admin, jid = room
+    open_site(CRASHING, xmpp=f"  rooms: {{{jid}: {{}}}}\n")
+    admin.presence(f"{jid}/gsi")
+    admin.presence(AGENT, status="2/2 up")
+    admin.say(jid, "@tier2 status", kind="groupchat")
+    assert body(admin.message("gsi: ce: running", sender=AGENT))
+    mark = admin.mark
+    admin.say(jid, "@tier2 restart ce", kind="groupchat")
+    admin.say(jid, "@elsewhere status", kind="groupchat")
+    admin.say(jid, "@all status", kind="groupchat")
+    admin.message("gsi: ce: running", sender=AGENT, after=mark)
+    answers = [xml for xml in admin.received[mark:] if xml.get("from", "").startswith(AGENT)]
+    assert len([xml for xml in answers if xml.tag.endswith("}message")]) == 1
+
+
+def test_a_room_that_is_not_right_gets_alerts_and_grants_nothing(open_site, people):
+    admin, operator = people("admin"), people("operator")
+    jid = f"open{uuid.uuid4().hex[:8]}@conference.localhost"
+    make(admin, jid, {"persistentroom": "1"})
+    access = f"    - {{room: {jid}, affiliation: owner, role: admin}}\n"
+    site = open_site(CRASHING, xmpp=f"  rooms: {{{jid}: {{alerts: true}}}}\n", access=access)
+    admin.presence(f"{jid}/gsi")
+    site.kill("weak")
+    admin.message("weak exited", sender=f"{jid}/gsi")
+    warnings = site.ask("status")["warnings"]
+    assert any("not non-anonymous" in each for each in warnings), warnings
+    admin.say(AGENT, "status")
+    admin.say(jid, "@all status", kind="groupchat")
+    operator.say(AGENT, "status")
+    site.kill("ce")
+    admin.message("ce", sender=f"{jid}/gsi")
+    assert not [body(xml) for xml in admin.received if xml.get("from", "") == AGENT and xml.tag.endswith("}message")]
+
+
+def test_a_room_that_is_not_there_is_not_made(open_site, people):
+    admin = people("admin")
+    jid = f"none{uuid.uuid4().hex[:8]}@conference.localhost"
+    site = open_site(CRASHING, xmpp=f"  rooms: {{{jid}: {{alerts: true}}}}\n")
+    site.running("control")
+
+    def told():
+        return [each for each in site.ask("status")["warnings"] if "amonsup room create" in each]
+
+    from support.site import until
+
+    until(told, "a word about the room")
+    items = admin.ask("conference.localhost", "get", "<query xmlns='http://jabber.org/protocol/disco#items'/>")
+    assert jid not in {item.get("jid") for item in items.iter()}
+
+
+__all__ = ["MUC"]
