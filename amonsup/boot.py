@@ -13,7 +13,7 @@ import json
 import os
 import sys
 
-ROLES = ("guardian", "supervisor", "logger", "compressor", "reader", "control", "config", "probe")
+ROLES = ("guardian", "supervisor", "logger", "compressor", "reader", "prober", "control", "config", "probe")
 
 
 def command_line(role: str, options: dict[str, object]) -> list[str]:
@@ -67,6 +67,10 @@ def main() -> int:
         from amonsup.control.main import main as control
 
         return control(options)
+    if role == "prober":
+        from amonsup.prober import prober
+
+        return prober.main(options)
     if role == "config":
         from amonsup.config import helper
 
@@ -82,6 +86,7 @@ def probe(options: dict[str, str]) -> int:
     import amonsup
     from amonsup.config import helper  # noqa: F401
     from amonsup.logs import compressor, logger, reader  # noqa: F401
+    from amonsup.prober import prober  # noqa: F401
     from amonsup.supervisor import daemon, guardian, trial  # noqa: F401
 
     objection = trial.objection(options["state_dir"], options["run_dir"])

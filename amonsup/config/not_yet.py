@@ -9,19 +9,9 @@ besides whatever is wrong with its value.
 from __future__ import annotations
 
 _LOGGING = "output is captured, not yet rotated, watched or transformed"
-_HOOKS = "there are no hooks"
 _AFAR = "there is no control plane"
 
 SERVICE: dict[str, str] = {
-    "type=forking": "daemons that fork into the background are not followed",
-    "pid_file": "daemons that fork into the background are not followed",
-    "healthcheck": "health is not checked",
-    "reload": "services cannot be reloaded",
-    "preflight": "nothing is run before a restart",
-    "pre_start": _HOOKS,
-    "post_start": _HOOKS,
-    "pre_stop": _HOOKS,
-    "post_stop": _HOOKS,
     "sockets": "sockets are not opened for services",
     "update": "nothing is updated from afar",
     "remote": _AFAR,

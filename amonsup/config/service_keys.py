@@ -54,6 +54,7 @@ from amonsup.config.strict_yaml import Mapping, Node, Scalar, Sequence, kind
 ROLES = {role.name.lower(): role for role in Role}
 MILLISECOND = 0.001
 ADDRESS = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
+URL = r"https?://(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?#][!-~]*)?"
 UNLIMITED = "unlimited"
 ULIMITS = [
     "as",
@@ -351,7 +352,7 @@ HEALTHCHECK = Record(
         Key("test", HealthTest(), "A command whose success is health."),
         Key(
             "http",
-            pattern(r"https?://[^\s]+", "a URL", "http://… or https://…"),
+            pattern(URL, "a URL", "http://HOST[:PORT]/PATH or https://…, in ASCII, without user and password"),
             "A URL that answers 2xx or 3xx.",
         ),
         Key("tcp", pattern(ADDRESS, "an address", "HOST:PORT"), "An address that accepts a connection."),

@@ -6,6 +6,7 @@ nothing is remembered but who we are.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 
@@ -18,6 +19,17 @@ from amonsup.supervisor.adapters.limits import Limits
 from amonsup.supervisor.adapters.scopes import Holding
 from amonsup.supervisor.adapters.secrets import Secrets
 from amonsup.supervisor.adapters.spawn import Birth
+
+TRANSIENT = {
+    errno.EAGAIN,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ETIMEDOUT,
+}
+"""Errors that say that a resource is short just now, not that the service is described wrongly."""
 
 INHERITED = ("PATH", "LANG", "TZ")
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -45,14 +45,15 @@ from amonsup.supervisor.control_link import CONTROL, ControlLink, control_spec
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.core.turn import LONG_AGO
 from amonsup.supervisor.handlers.desk import Call, OwnProcess, Refusal, Reply
-from amonsup.supervisor.household import LOGGER, logger_spec
+from amonsup.supervisor.household import LOGGER, PROBER, logger_spec, needs_prober, prober_spec
 from amonsup.supervisor.lives import Lives
 from amonsup.supervisor.logger_link import LoggerLink, told
 from amonsup.supervisor.matches import Matches
 from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import AT_REST, LIVE, Phase
-from amonsup.supervisor.model.records import Operation, Outcome, ServiceState, Task
+from amonsup.supervisor.model.records import Deadline, Operation, Outcome, ServiceState, Task, errand_in
+from amonsup.supervisor.prober_link import ProberLink
 from amonsup.supervisor.readers import Readers
 from amonsup.supervisor.record import Record
 from amonsup.supervisor.requests import Requests
@@ -64,7 +65,7 @@ WATCH_ONLY_S = 30.0
 DISK_RETRY_S = 5.0
 
 
-ACTING = frozenset({fx.Spawn, fx.SignalMain, fx.KillAll, fx.Forget, fx.Finished, fx.FleetDown})
+ACTING = frozenset({fx.Spawn, fx.SignalMain, fx.KillAll, fx.Forget, fx.Finished, fx.FleetDown, fx.RunErrand})
 
 
 class Supervisor:
@@ -107,6 +108,10 @@ class Supervisor:
             self.loop, self.store, self.outputs, self._log_settings, self.tidings.say, (self.matches,)
         )
         self.lives.extras[LOGGER] = self.logger.make
+        errands = self.lives.errands
+        self.prober = ProberLink(self.loop, self.store, errands.probed, errands.prober_gone)
+        self.lives.extras[PROBER] = self.prober.make
+        errands.probe = self.prober.ask
         self.readers = Readers(self.site, self.watch)
         self.start_reader = self.readers.start
         self.control = ControlLink(self.loop, self.store, lambda: self.applied().site, self._welcome_control)
@@ -196,7 +201,12 @@ class Supervisor:
 
     def _household_specs(self) -> tuple[ServiceSpec, ...]:
         site = self._applied.loaded.site
-        return (logger_spec(self.site), *([control_spec(site)] if site.xmpp is not None else []))
+        found = [logger_spec(self.site)]
+        if site.xmpp is not None:
+            found.append(control_spec(site))
+        if needs_prober(self._applied.loaded.fleet.services):
+            found.append(prober_spec(self.site))
+        return tuple(found)
 
     def _household_operation(self, verb: str, names: list[str], *, forget: bool = False) -> Operation:
         task = Task(operation="household", verb=verb, by="shutdown" if verb == "stop" else "boot", forget=forget)
@@ -253,6 +263,8 @@ class Supervisor:
         if last_apply is not None and is_unknown:
             operations.setdefault(last_apply.id, last_apply)
         self.fleet.specs.update({s.name: s for s in self._applied.leaving if s.name in found.states})
+        if PROBER in found.states:  # needed or not any more: it is there, or was
+            self.household.specs.setdefault(PROBER, prober_spec(self.site))
         household = [s for s in states if s.name in self.household.specs]
         self.household.restore(household, ())
         self.fleet.restore([s for s in states if s.name not in self.household.specs], operations.values())
@@ -263,6 +275,7 @@ class Supervisor:
         self.record.begin(is_applied=False)
         self.logger.resume()
         self.control.resume()
+        self.prober.resume()
         self._is_pumping = True  # nothing is decided before everybody is adopted
         for fleet in (self.household, self.fleet):
             for state in list(fleet.states.values()):
@@ -270,6 +283,7 @@ class Supervisor:
         self._is_pumping = False
         self.watch.acknowledge_told()
         self._pump()
+        self._renew_prober()
         missing = [name for name, state in self.household.states.items() if state.phase not in LIVE]
         if missing and not self.household.is_shutting_down:
             self._run(self.household, self.household.command(self._start_operation("household", missing), self.now()))
@@ -285,12 +299,14 @@ class Supervisor:
             state.timer_at = self.now() + watchdog_s  # while nobody listened, nobody could be heard
         if fleet is self.fleet:
             self._read_clock_for(state)
+        for deadline in state.deadlines:
+            self._set_deadline(state.name, deadline)
         if state.timer_at:
             self._set_timer(fx.SetTimer(name=state.name, token=state.timer_token, at=state.timer_at))
         if state.phase in LIVE or state.phase is Phase.QUARANTINED:
             self.lives.take_over(fleet.specs[state.name], state)
         # What was ordered may or may not have been done before the predecessor died.
-        if state.phase is Phase.STOPPING and state.pid:
+        if state.phase is Phase.STOPPING and state.pid and errand_in(state, "hook") is None:
             if state.is_killed:
                 self.lives.kill(state)
             else:
@@ -411,6 +427,9 @@ class Supervisor:
     def _sweep(self, fleet: Fleet, effect: fx.Sweep) -> None:
         self.lives.sweep(fleet.specs[effect.name], effect.generation, effect.signal)
 
+    def _run_errand(self, fleet: Fleet, effect: fx.RunErrand) -> None:
+        self.lives.errands.run(fleet.specs[effect.name], fleet.states[effect.name], effect.kind, effect.token)
+
     def _remember(self, fleet: Fleet, effect: fx.Remember) -> None:
         if fleet is self.fleet:
             self.wishes.stop(effect.name, is_stopped=effect.is_stopped)
@@ -430,6 +449,11 @@ class Supervisor:
             fx.Sweep: self._sweep,
             fx.SetTimer: lambda _fleet, effect: self._set_timer(effect),
             fx.ClearTimer: lambda _fleet, effect: self._clear_timer(effect.name),
+            fx.SetDeadline: lambda _fleet, effect: self._set_deadline(effect.name, effect),
+            fx.ClearDeadline: lambda _fleet, effect: self._clear_timer(f"{effect.name}/{effect.kind}"),
+            fx.RunErrand: self._run_errand,
+            fx.KillErrand: lambda _fleet, effect: self.lives.errands.kill(effect.name, effect.kind, effect.token),
+            fx.SeekMain: lambda fleet, effect: self.lives.seek(fleet.specs[effect.name], effect.generation),
             fx.Note: lambda _fleet, effect: self.tidings.note(effect),
             fx.Remember: self._remember,
             fx.RememberHold: lambda _fleet, effect: self.wishes.hold(effect.name, effect.hold),
@@ -449,6 +473,12 @@ class Supervisor:
     def _timer_fired(self, name: str, token: int) -> None:
         self._timers.pop(name, None)
         self.post(ev.TimerFired(name=name, token=token))
+
+    def _set_deadline(self, name: str, deadline: fx.SetDeadline | Deadline) -> None:
+        key = f"{name}/{deadline.kind}"
+        self._clear_timer(key)
+        event = ev.DeadlinePassed(name=name, kind=deadline.kind, token=deadline.token)
+        self._timers[key] = self.loop.call_at(deadline.at, lambda: self.post(event))
 
     def _clear_timer(self, name: str) -> None:
         timer = self._timers.pop(name, None)
@@ -672,6 +702,7 @@ class Supervisor:
         for name in renewed:
             self.logger.changed(name)
         self._renew_control(site_before, loaded.site)
+        self._renew_prober()
         self.carry_out(operation)
 
     def _renew_control(self, before: SiteSpec, now: SiteSpec) -> None:
@@ -681,6 +712,15 @@ class Supervisor:
         self.household.respecify(self._household_specs())
         verb = "stop" if now.xmpp is None else "restart"
         operation = self._household_operation(verb, [CONTROL], forget=now.xmpp is None)
+        self._run(self.household, self.household.command(operation, self.now()))
+
+    def _renew_prober(self) -> None:
+        """It is there only while a check needs it."""
+        is_needed, is_there = needs_prober(self._applied.loaded.fleet.services), PROBER in self.household.states
+        if is_needed == is_there or self.household.is_shutting_down:
+            return
+        self.household.respecify(self._household_specs())
+        operation = self._household_operation("start" if is_needed else "stop", [PROBER], forget=not is_needed)
         self._run(self.household, self.household.command(operation, self.now()))
 
     # -- ends of ours --
@@ -708,8 +748,8 @@ class Supervisor:
         helper_process.run(self.loop, self.watch, "probe", options, tried)
 
     def _leave_for_upgrade(self) -> None:
-        """Our processes follow one by one: the logger ends with its link, the guardian and our successor are new."""
-        for link in ("link:logger", "link:control"):
+        """Our processes follow one by one: those with a link end with it, the guardian and our successor are new."""
+        for link in ("link:logger", "link:control", "link:prober"):
             self.store.drop(link)
         self.store.announce_upgrade()
         self.loop.call_soon(self.loop.stop)

@@ -1,14 +1,22 @@
 """Our own processes as services: the same engine looks after them, in a fleet of their own.
 
-So far there is the logger (control and prober will join it); how it is talked to: logger_link.py.
+There is the logger (how it is talked to: logger_link.py), and the prober where a check goes over the network
+(prober_link.py); control will join them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from amonsup import boot
 from amonsup.config.specs import Backoff, ServiceSpec, SiteSpec
 
 LOGGER = "logger"
+PROBER = "prober"
+
+
+def needs_prober(services: Iterable[ServiceSpec]) -> bool:
+    return any(s.healthcheck is not None and (s.healthcheck.http or s.healthcheck.tcp) for s in services)
 
 
 def logger_spec(site: SiteSpec) -> ServiceSpec:
@@ -19,6 +27,21 @@ def logger_spec(site: SiteSpec) -> ServiceSpec:
         command=tuple(boot.command_line("logger", {"log_dir": site.log_dir, "run_dir": site.run_dir})),
         user=site.log_user,
         min_uptime_s=0.0,
-        backoff=Backoff(initial_s=0.0, step_s=0.1, max_s=1.0, jitter=0.0, reset_after_s=5.0),
+        backoff=_BACKOFF,
         stop_grace_period_s=5.0,
     )
+
+
+def prober_spec(site: SiteSpec) -> ServiceSpec:
+    return ServiceSpec(
+        name=PROBER,
+        description="checks over http and tcp whether services are healthy",
+        command=tuple(boot.command_line("prober", {})),
+        user=site.user,
+        min_uptime_s=0.0,
+        backoff=_BACKOFF,
+        stop_grace_period_s=1.0,
+    )
+
+
+_BACKOFF = Backoff(initial_s=0.0, step_s=0.1, max_s=1.0, jitter=0.0, reset_after_s=5.0)

@@ -19,7 +19,7 @@ import msgspec
 from amonsup.config.specs import ServiceSpec, ServiceType
 from amonsup.loop.kernel import start_ticks
 from amonsup.loop.loop import Loop
-from amonsup.supervisor.adapters import accounts, procfs, readiness, spawn
+from amonsup.supervisor.adapters import accounts, pid_file, procfs, readiness, spawn
 from amonsup.supervisor.adapters.accounts import Account
 from amonsup.supervisor.adapters.limits import Limits, limits_of
 from amonsup.supervisor.adapters.outputs import STDERR, Outputs
@@ -28,23 +28,14 @@ from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.sweep import Sweep
 from amonsup.supervisor.adapters.usage import Usage
 from amonsup.supervisor.adapters.watch import Ended, Watch
-from amonsup.supervisor.births import Births, Surroundings
+from amonsup.supervisor.births import TRANSIENT, Births, Surroundings
 from amonsup.supervisor.core.plan import digest
 from amonsup.supervisor.ends import exit_report
+from amonsup.supervisor.errands import Errands
+from amonsup.supervisor.forked import Seeker
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import LIVE, Phase
-from amonsup.supervisor.model.records import ServiceState, Stray
-
-TRANSIENT = {
-    errno.EAGAIN,
-    errno.ENOMEM,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.ETIMEDOUT,
-}
-"""Errors that say that a resource is short just now, not that the service is described wrongly."""
+from amonsup.supervisor.model.records import ServiceState, Stray, errand_in
 
 READY_AFTER_S = 0.5
 """How long after a start its successor is made ready: not while a whole site comes up."""
@@ -121,6 +112,8 @@ class Lives:
         self._loop = loop
         self._births = Births(surroundings, limits)
         self._run_dir = surroundings.run_dir
+        self.errands = Errands(loop, self._births, scopes, watch, outputs, post)
+        self._seeker = Seeker(loop, scopes, self._found_main, post)
         self._watch = watch
         self._outputs = outputs
         self._store = store
@@ -175,7 +168,7 @@ class Lives:
 
         def let_go() -> None:
             self._clean.discard(spec.name)
-            self._outputs.over(spec.name, generation)
+            self.errands.let_go(spec.name, generation)
 
         def clean(strays: tuple[Stray, ...]) -> None:
             self._sweeps.pop(spec.name, None)
@@ -185,7 +178,8 @@ class Lives:
             self._births.secrets.drop(spec.name)
             self._post(ev.Swept(name=spec.name, generation=generation, strays=strays))
 
-        if not signum and spec.name not in self._sweeps and self.scopes.is_deserted(spec.name):
+        is_busy = self.errands.is_busy(spec.name)
+        if not signum and not is_busy and spec.name not in self._sweeps and self.scopes.is_deserted(spec.name):
             clean(())
             return
         running = self._sweeps.get(spec.name)
@@ -194,10 +188,11 @@ class Lives:
             running.begin(signum, thorough=True)
         else:
             # After a crash the cheap look, for speed; on the way down nobody is in a hurry.
-            self._sweep(spec.name, signum, thorough=signum != 0, on_clean=clean)
+            self._sweep(spec.name, signum, thorough=signum != 0 or is_busy, on_clean=clean)
 
     def forget(self, name: str) -> None:
         """The service is no longer configured."""
+        self.errands.forget(name)
         self._to_ready.pop(name, None)
         self._drop_readied(name)
         self._close_notify(name)
@@ -233,6 +228,23 @@ class Lives:
     def _relimit(self, spec: ServiceSpec) -> None:
         self.limits.change(spec, lambda: self.scopes.members(spec.name, thorough=True))
 
+    def seek(self, spec: ServiceSpec, generation: int) -> None:
+        """The starter of a forking service has ended well: find what it left. Posts MainFound or MainMissing."""
+        try:
+            uid = self._births.account(spec).uid
+        except LookupError as error:
+            self._post(ev.MainMissing(name=spec.name, generation=generation, reason=str(error.args[0])))
+            return
+        self._seeker.seek(spec, generation, uid)
+
+    def _found_main(self, name: str, generation: int, pid: int, ticks: int) -> None:
+        """The engine hears of it first, then of its end."""
+        if self._generations.get(name) != generation:
+            return
+        self._mains[name] = pid
+        self._post(ev.MainFound(name=name, generation=generation, pid=pid, start_ticks=ticks))
+        self._adopt(name, generation, pid, ticks, self._loop.now())
+
     def left(self, name: str) -> list[Stray]:
         """Who keeps the service from being clean."""
         sweep = self._sweeps.get(name)
@@ -254,22 +266,32 @@ class Lives:
             # Both predecessors dead: nobody holds the socket any more, but the service knows its path.
             with contextlib.suppress(OSError, LookupError):
                 self._notify_path(spec, self._births.account(spec))
+        hook = errand_in(state, "hook")
         if state.pid:
             self._mains[name] = state.pid
             self._adopt(name, generation, state.pid, state.start_ticks, state.born)
+        elif hook is not None and (hook.kind != "post_start" or state.phase is Phase.CLEANING):
+            pass  # no life yet, or none any more: the hook is what goes on
+        elif state.phase is Phase.STARTING and state.has_forked:
+            self.seek(spec, generation)
         elif state.phase is Phase.CLEANING:
             self.sweep(spec, generation, spec.stop_signal if state.timer_at else 0)
         elif state.phase in (Phase.STARTING, Phase.DRAINING, Phase.STOPPING):
             self._find_newborn(spec, state)
+        self.errands.take_over(spec, state)
 
     def _find_newborn(self, spec: ServiceSpec, state: ServiceState) -> None:
         """There was intent, and no word of what came of it: who reached exec is adopted, who did not never was."""
         generation = state.generation
         members = self.scopes.members(spec.name, thorough=True)
-        born = [pid for pid in members if _is_session_leader(pid) and not _is_copy_of_us(pid)]
+        born = [
+            pid
+            for pid in members
+            if procfs.is_session_leader(pid) and not procfs.is_copy_of_us(pid) and not self.errands.owns(spec.name, pid)
+        ]
         known = {report.pid for report in state.exits}
         told = self._watch.take_told_of(lambda pid, trace: pid not in known and self.scopes.was_in(spec.name, trace))
-        if not born and told is not None:
+        if told is not None and (not born or spec.type is ServiceType.FORKING):
             # It was born, and has ended, before its pid was on record; only the guardian saw it.
             pid, ticks, ended = told
             self._post(self._spawned(spec, generation, pid, ticks))
@@ -320,6 +342,8 @@ class Lives:
         coming = self._take_readied(spec, generation) or self._ready(spec, generation)
         if spec.type is ServiceType.NOTIFY:
             self._notify[spec.name].drain()
+        elif spec.type is ServiceType.FORKING and spec.pid_file:
+            pid_file.remove(spec.pid_file, self._births.account(spec).uid)
         try:
             if spec.secrets:
                 self._births.secrets.hand_over(spec, self._births.account(spec))
@@ -353,8 +377,8 @@ class Lives:
     def _after_birth(self, spec: ServiceSpec, generation: int) -> None:
         """What can wait until the child runs: tell the logger, and get ready for the life after this one."""
         self._outputs.begun(spec.name, generation)
-        if spec.name in self.extras:
-            return
+        if spec.name in self.extras or spec.pre_start:
+            return  # its output is made for its hook, and then nobody waits for milliseconds
         if not self._to_ready:
             wait_s = READY_AFTER_S if generation == 1 else READY_SOON_S
             self._loop.call_at(self._loop.now() + wait_s, self._ready_some)
@@ -443,10 +467,11 @@ class Lives:
             return 2, 2  # our own processes complain where we do
         if not spec.logging.capture:
             return self._births.null, self._births.null
-        output = self._outputs.make(spec.name, generation, account)
+        make = self._outputs.of if spec.pre_start else self._outputs.make  # its hook may have written there already
+        output = make(spec.name, generation, account)
         if spec.logging.stderr == "merge":
             return output, output
-        return output, self._outputs.make(spec.name, generation, account, STDERR)
+        return output, make(spec.name, generation, account, kind=STDERR)
 
     def _notify_path(self, spec: ServiceSpec, account: Account) -> str:
         """The service's socket, made if need be."""
@@ -494,6 +519,8 @@ class Lives:
                 is_stopping=notice.is_stopping,
                 is_alive=notice.is_alive,
                 has_failed=notice.has_failed,
+                is_reloading=notice.is_reloading,
+                extend_s=notice.extend_s,
                 status=notice.status,
                 main_pid=pid if ticks else 0,
                 main_start_ticks=ticks,
@@ -512,12 +539,16 @@ class Lives:
         report = exit_report(generation, pid, self._loop.now(), born, ended, oom)
         self._post(ev.Exited(name=name, generation=generation, pid=pid, report=report))
 
+    def _is_errand(self, name: str) -> Callable[[int], bool] | None:
+        """What tells the processes of errands from those that were left behind; None: there are no errands."""
+        return (lambda pid: self.errands.owns(name, pid)) if self.errands.is_busy(name) else None
+
     def _sweep(self, name: str, signum: int, *, thorough: bool, on_clean: Callable[[tuple[Stray, ...]], None]) -> None:
         def clean(strays: tuple[Stray, ...]) -> None:
             self._sweeps.pop(name, None)
             on_clean(strays)
 
-        sweep = self._sweeps[name] = Sweep(self._loop, self.scopes, name, set(), clean)
+        sweep = self._sweeps[name] = Sweep(self._loop, self.scopes, name, set(), clean, self._is_errand(name))
         sweep.begin(signum, thorough=thorough)
 
 
@@ -532,19 +563,6 @@ def _belongs_to(path: str, account: Account) -> bool:
     except OSError:
         return False
     return account.uid < 0 or (status.st_uid, status.st_gid) == (account.uid, account.gid)
-
-
-def _is_session_leader(pid: int) -> bool:
-    try:
-        return os.getsid(pid) == pid
-    except OSError:
-        return False
-
-
-def _is_copy_of_us(pid: int) -> bool:
-    """A child that never reached exec still has the command line of the supervisor that forked it."""
-    ours, theirs = procfs.command_line(os.getpid()).split(b"\0"), procfs.command_line(pid).split(b"\0")
-    return ours[:5] == theirs[:5]
 
 
 def _kill_if(pid: int, is_meant: Callable[[int], bool]) -> None:

@@ -25,6 +25,7 @@ GROUPS = (
             "start",
             "stop",
             "restart",
+            "reload",
             "signal",
             "scale",
             "reset",

@@ -9,6 +9,7 @@ _DONE = {
     "start": "started",
     "stop": "stopped",
     "restart": "restarted",
+    "reload": "reloaded",
     "signal": "signalled",
     "rotate": "rotated",
     "reopen": "reopened",

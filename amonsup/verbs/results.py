@@ -30,6 +30,17 @@ class ExitRow(msgspec.Struct, frozen=True):
     began: str | None = None
 
 
+class HealthRow(msgspec.Struct, frozen=True):
+    """What checks found. state: starting, healthy or unhealthy; failures: in a row, as far as they count."""
+
+    state: str
+    failures: int
+    at: str | None
+    output: str
+    next_s: float | None
+    check: str
+
+
 class StatusRow(msgspec.Struct, frozen=True):
     """One service (or, with --all, one of our own processes).
 
@@ -65,6 +76,7 @@ class StatusRow(msgspec.Struct, frozen=True):
     next_run: str | None = None
     skipped: int = 0
     missed: int = 0
+    health: str = ""
 
 
 class StatusResult(msgspec.Struct, frozen=True):
@@ -90,6 +102,7 @@ class ShowResult(msgspec.Struct, frozen=True):
     scope: str
     facts: dict[str, str]
     at_boot: str = ""
+    health: HealthRow | None = None
 
 
 class TargetOutcome(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ import msgspec
 
 from amonsup.config.specs import Role
 from amonsup.verbs.page import Cell, Page, Tone, duration, line, size, state
-from amonsup.verbs.results import ExitRow, ShowResult, StatusRow
+from amonsup.verbs.results import ExitRow, HealthRow, ShowResult, StatusRow
 from amonsup.verbs.verb import Kind, Verb, describe
 
 
@@ -40,6 +40,12 @@ def _usage(row: StatusRow) -> str:
     if row.io_read_bytes is not None:
         parts.append(f"read {size(row.io_read_bytes)}, written {size(row.io_write_bytes)}")
     return ", ".join(parts)
+
+
+def _health(row: HealthRow) -> str:
+    text = row.state + (f", {row.failures} failed in a row" if row.failures else "")
+    text += f"; last check {row.at}: {row.output or 'ok'}" if row.at else "; not checked yet"
+    return text + (f"; next in {duration(row.next_s)}" if row.next_s is not None else "") + f" ({row.check})"
 
 
 def _value(value: Any) -> str:
@@ -74,6 +80,8 @@ def page(result: ShowResult) -> Page:
     field("waits for", ", ".join(row.waiting_for))
     field("blocked by", ", ".join(result.blocked_by))
     field("queued", ", ".join(result.queue))
+    if result.health is not None:
+        field("health", _health(result.health))
     field("needs", ", ".join(result.depends_on))
     field("needed by", ", ".join(result.dependants))
     field("scope", result.scope)

@@ -35,7 +35,19 @@ PURE = {
 }
 """All that core and model may import besides each other. No clock, no kernel, no network, no file."""
 
-SIBLINGS = {"config", "control", "logbook", "wire", "verbs", "loop", "logs", "cli", "supervisor", "importing"}
+SIBLINGS = {
+    "config",
+    "control",
+    "logbook",
+    "wire",
+    "verbs",
+    "loop",
+    "logs",
+    "prober",
+    "cli",
+    "supervisor",
+    "importing",
+}
 
 
 def imports_of(path: Path, *, at_run_time: bool = False) -> Iterator[tuple[str, str]]:
@@ -128,7 +140,7 @@ def test_the_supervisor_and_the_logger_parse_no_yaml_while_they_live() -> None:
 
 def test_the_client_knows_nothing_of_the_supervisors_inside() -> None:
     found = {module for path in modules_below("cli") for module, _ in imports_of(path)}
-    assert not [module for module in found if room_of(module) in ("supervisor", "logs", "loop")]
+    assert not [module for module in found if room_of(module) in ("supervisor", "logs", "prober", "loop")]
 
 
 def test_no_room_is_a_bag_of_tools() -> None:

@@ -30,6 +30,8 @@ HEAVY = {
 }
 """Never, while they live."""
 
+STAYING = ["amonsup.supervisor.daemon", "amonsup.supervisor.guardian", "amonsup.logs.logger", "amonsup.prober.prober"]
+
 LOOK = """
 import json, sys
 sys.path[0:0] = json.loads(sys.argv[1])
@@ -50,15 +52,15 @@ def loaded_by(module: str) -> set[str]:
     return set(json.loads(child.stdout))
 
 
-@pytest.mark.parametrize("module", ["amonsup.supervisor.daemon", "amonsup.supervisor.guardian", "amonsup.logs.logger"])
+@pytest.mark.parametrize("module", STAYING)
 def test_processes_that_stay_are_light(module: str) -> None:
     loaded = loaded_by(module)
     assert module in loaded
     assert HEAVY & {part for name in loaded for part in (name, name.split(".")[0])} == set()
 
 
-@pytest.mark.parametrize("module", ["amonsup.supervisor.guardian", "amonsup.logs.logger"])
-def test_guardian_and_logger_do_not_even_have_msgspec(module: str) -> None:
+@pytest.mark.parametrize("module", [m for m in STAYING if "daemon" not in m])
+def test_the_others_do_not_even_have_msgspec(module: str) -> None:
     assert "msgspec" not in loaded_by(module)
 
 

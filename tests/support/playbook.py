@@ -7,6 +7,7 @@ only when the one before it was swept, a timer is armed exactly as long as the s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,7 +20,17 @@ from amonsup.supervisor.core.plan import Change, digest, plan
 from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import AT_REST, Phase
-from amonsup.supervisor.model.records import ExitReport, Hold, Operation, Outcome, ServiceState, Stray, Task
+from amonsup.supervisor.model.records import (
+    SLOTS,
+    ExitReport,
+    Hold,
+    Operation,
+    Outcome,
+    ServiceState,
+    Stray,
+    Task,
+    errand_in,
+)
 
 SIGTERM, SIGKILL = 15, 9
 
@@ -55,8 +66,17 @@ class Life:
         self.is_clean = False
 
 
+class Chore:
+    """An errand that the kernel has. `end` is decided when it is born, or by the test."""
+
+    def __init__(self, kind: str, token: int) -> None:
+        self.kind, self.token = kind, token
+        self.is_born = False
+
+
 class Answer(msgspec.Struct, frozen=True):
-    """Something that the kernel will say. `kind`: spawn (still to be done), swept, or event."""
+    """Something that the kernel will say. `kind`: spawn (still to be done), swept, seek, born and done (of an errand,
+    whose token is `generation`), or event."""
 
     kind: str
     name: str
@@ -89,6 +109,11 @@ class Playbook:
         self.clinging: set[str] = set()  # services whose strays ignore it
         self.strays: dict[str, tuple[Stray, ...]] = {}
         self.spawn_failures: dict[str, list[tuple[str, bool]]] = {}  # name -> (reason, is_transient), used up
+        self.chores: dict[tuple[str, str], Chore] = {}  # (service, slot)
+        self.deadlines: dict[tuple[str, str], tuple[int, float]] = {}
+        self.slow: set[str] = set()  # kinds of errands that end only when told to
+        self.failing: dict[str, str] = {}  # kinds of errands that fail, and how
+        self.lost: set[str] = set()  # forking services whose daemon is not there when it is looked for
         self._last_pid = 100
         self._last_operation = 0
         self.is_checking = True
@@ -218,10 +243,12 @@ class Playbook:
     def advance(self, seconds: float) -> None:
         """Let time pass; every deadline on the way is met at its moment."""
         until = self.now + seconds
-        while True:
+        for step in itertools.count():
+            assert step < 20_000, f"time stands still: {self.deadlines} {self.timers} {self.alarms}"
             deadlines = [(at, name, self.fire) for name, (_, at) in self.timers.items()]
             deadlines += [(at - self.ahead, name, self.read_clock) for name, at in self.alarms.items()]
-            due = min(deadlines, key=lambda each: each[:2], default=None)
+            deadlines += [(at, key, self._fire_key) for key, (_, at) in self.deadlines.items()]
+            due = min(deadlines, key=lambda each: (each[0], str(each[1])), default=None)
             if due is None or due[0] > until:
                 break
             self.now = max(self.now, due[0])
@@ -243,6 +270,18 @@ class Playbook:
         token, _ = self.timers.pop(name)
         self.feed(ev.TimerFired(name=name, token=token))
 
+    def _fire_key(self, key: tuple[str, str]) -> None:
+        self.fire_deadline(*key)
+
+    def fire_deadline(self, name: str, kind: str) -> None:
+        token, _ = self.deadlines.pop((name, kind))
+        self.feed(ev.DeadlinePassed(name=name, kind=kind, token=token))
+
+    def chore_ends(self, name: str, slot: str, reason: str = "", **fields: Any) -> None:
+        """What is under way in the slot ends; `reason`: in failure."""
+        chore = self.chores.pop((name, slot))
+        self.feed(ev.ErrandEnded(name=name, token=chore.token, is_ok=not reason, reason=reason, **fields))
+
     def answer(self, index: int = 0, failure: tuple[str, bool] | None = None) -> None:
         """Give one of the pending answers. `failure`: a spawn comes to nothing, why, and whether for our fault."""
         answer = self.pending.pop(index)
@@ -250,7 +289,12 @@ class Playbook:
         if answer.kind == "event":
             assert answer.event is not None
             self.feed(answer.event)
+        elif answer.kind in ("born", "done"):
+            self._advance_chore(answer)
+        elif answer.kind == "seek":
+            self._seek(answer.name, answer.generation)
         elif answer.kind == "swept":
+            self._sweep_chores(answer.name)
             if life is not None and life.generation == answer.generation:
                 life.is_clean, life.is_alive = True, False
             strays = self.strays.pop(answer.name, ())
@@ -326,6 +370,19 @@ class Playbook:
                 self.holds[name] = hold
             case fx.RememberCalendar(calendar=calendar, dealt=dealt):
                 self.calendars[name] = calendar, dealt
+            case fx.SetDeadline(kind=kind, token=token, at=at):
+                self.deadlines[name, kind] = (token, at)
+            case fx.ClearDeadline(kind=kind):
+                self.deadlines.pop((name, kind), None)
+            case fx.RunErrand(kind=kind, token=token):
+                self._say(name, kind)
+                self._begin_chore(name, kind, token)
+            case fx.KillErrand(kind=kind, token=token):
+                self._say(name, f"kill {kind}")
+                self.pending.append(Answer("done", name, token))
+            case fx.SeekMain(generation=generation):
+                self._say(name, "seek")
+                self.pending.append(Answer("seek", name, generation))
             case fx.Note():
                 self.notes.append(effect)
             case fx.Remember(is_stopped=is_stopped):
@@ -345,6 +402,53 @@ class Playbook:
             case fx.FleetDown():
                 self._say("fleet", "down")
                 self.downs += 1
+
+    def _begin_chore(self, name: str, kind: str, token: int) -> None:
+        slot = SLOTS[kind]
+        earlier = self.chores.get((name, slot))
+        assert earlier is None, f"{name}: {kind} beside {earlier and earlier.kind}"
+        if kind in ("pre_start", "post_stop"):
+            life = self.lives.get(name)
+            assert life is None or not life.is_alive, f"{name}: {kind} beside a life"
+        self.chores[name, slot] = Chore(kind, token)
+        self.pending.append(Answer("born", name, token))
+
+    def _advance_chore(self, answer: Answer) -> None:
+        name, token = answer.name, answer.generation
+        found = [key for key, chore in self.chores.items() if key[0] == name and chore.token == token]
+        if not found:
+            return
+        chore = self.chores[found[0]]
+        errand = errand_in(self.state(name), found[0][1]) if name in self.fleet.states else None
+        if answer.kind == "born":
+            chore.is_born = True
+            if chore.kind not in self.slow:
+                self.pending.append(Answer("done", name, token))
+            self._last_pid += 1
+            self.feed(ev.ErrandBorn(name=name, token=token, pid=self._last_pid, start_ticks=self._last_pid * 10))
+        elif errand is not None and errand.is_killed:
+            self.chore_ends(name, found[0][1], "killed by 9")
+        else:
+            self.chore_ends(name, found[0][1], self.failing.get(chore.kind, ""))
+
+    def _sweep_chores(self, name: str) -> None:
+        """They are swept away with the life; that they ended is told later."""
+        for key, chore in list(self.chores.items()):
+            if key[0] == name:
+                del self.chores[key]
+                event = ev.ErrandEnded(name=name, token=chore.token, is_ok=False, reason="killed by 9")
+                self.pending.append(Answer("event", name, chore.token, event))
+
+    def _seek(self, name: str, generation: int) -> None:
+        life = self.lives.get(name)
+        if life is None or life.generation != generation or life.is_clean:
+            return
+        if name in self.lost:
+            self.feed(ev.MainMissing(name=name, generation=generation, reason="no daemon"))
+            return
+        self._last_pid += 1
+        life.pid, life.is_alive = self._last_pid, True
+        self.feed(ev.MainFound(name=name, generation=generation, pid=life.pid, start_ticks=life.pid * 10))
 
     def _sweep(self, name: str, generation: int, signal: int) -> None:
         life = self.lives.get(name)
@@ -411,12 +515,18 @@ class Playbook:
                 assert armed == (state.timer_token, state.timer_at), f"{name}: {armed} {state}"
             else:
                 assert armed is None, f"{name}: {armed} {state}"
+            armed_too = {kind: at for (who, kind), at in self.deadlines.items() if who == name}
+            assert armed_too == {d.kind: (d.token, d.at) for d in state.deadlines}, f"{name}: {armed_too} {state}"
             assert isinstance(state.phase, Phase)
             assert state.phase is Phase.QUARANTINED or state.phase not in AT_REST or not state.pid, state
             assert state.name in self.fleet.specs
             if state.phase in AT_REST and state.phase is not Phase.QUARANTINED:
                 assert not state.timer_at, state
                 assert not state.queue, state
+                assert not state.errands, state
+                assert not state.deadlines, state
+                assert not [key for key in self.chores if key[0] == name], self.chores
+            assert bool(state.health) <= (state.phase is Phase.RUNNING), state
 
     def _say(self, who: str, what: str) -> None:
         self.script.append(f"{who}: {what}")

@@ -56,8 +56,15 @@ class Outputs:
         self._store.keep(_key(name, generation, kind), fd)
         return fd
 
+    def of(self, name: str, generation: int, account: Account, kind: str = MERGED) -> int:
+        """A FIFO of a life, made if there is none yet. Raises OSError."""
+        fd = self._store.descriptors.get(_key(name, generation, kind))
+        return self.make(name, generation, account, kind) if fd is None else fd
+
     def begun(self, name: str, generation: int) -> None:
-        """The life writes: the logger may read."""
+        """The life, or something on its behalf, writes: the logger may read. Said again, it changes nothing."""
+        if (name, generation) in self._begun:
+            return
         self._begun.add((name, generation))
         self._announce(name, generation)
 

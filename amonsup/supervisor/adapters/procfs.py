@@ -66,6 +66,19 @@ def is_zombie(pid: int) -> bool:
     return state_and_parent(pid)[0] in ("Z", "X")
 
 
+def is_session_leader(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except OSError:
+        return False
+
+
+def is_copy_of_us(pid: int) -> bool:
+    """A child that never reached exec still has the command line of the supervisor that forked it."""
+    ours, theirs = command_line(os.getpid()).split(b"\0"), command_line(pid).split(b"\0")
+    return ours[:5] == theirs[:5]
+
+
 def read(path: str) -> bytes:
     """A small kernel file, whole; empty if it cannot be read."""
     try:

@@ -21,6 +21,9 @@ MAX_DATAGRAM = 4096
 PER_TURN = 8
 MAX_STATUS = 200
 
+MAX_EXTEND_S = 3600.0
+"""The most that one EXTEND_TIMEOUT_USEC may ask for; who needs longer says it again."""
+
 
 class Notice(msgspec.Struct, frozen=True):
     """One datagram, parsed. Unknown assignments are ignored, as sd_notify(3) asks."""
@@ -31,6 +34,8 @@ class Notice(msgspec.Struct, frozen=True):
     has_failed: bool = False
     status: str | None = None
     main_pid: int = 0
+    is_reloading: bool = False
+    extend_s: float = 0.0
 
     @property
     def says_nothing(self) -> bool:
@@ -47,7 +52,7 @@ def parse(datagram: bytes) -> Notice:
     status = found.get("STATUS")
     if status is not None:
         status = "".join(c if c.isprintable() else "?" for c in status)[:MAX_STATUS]
-    pid = found.get("MAINPID", "")
+    pid, extend_us = found.get("MAINPID", ""), found.get("EXTEND_TIMEOUT_USEC", "")
     return Notice(
         is_ready=found.get("READY") == "1",
         is_stopping=found.get("STOPPING") == "1",
@@ -55,6 +60,8 @@ def parse(datagram: bytes) -> Notice:
         has_failed=found.get("WATCHDOG") == "trigger",
         status=status,
         main_pid=int(pid) if pid.isascii() and pid.isdigit() and 1 < int(pid) < 1 << 31 else 0,
+        is_reloading=found.get("RELOADING") == "1",
+        extend_s=min(int(extend_us[:20]) / 1e6, MAX_EXTEND_S) if extend_us.isascii() and extend_us.isdigit() else 0.0,
     )
 
 

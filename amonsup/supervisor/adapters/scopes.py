@@ -5,6 +5,9 @@ it. Elsewhere a marker that is inherited and cannot be shed: the hard limit of R
 process but never raised, `env -i` and setsid do not touch it, and it can be read in /proc/PID/limits. Soft and hard
 limit together make the marker; it is derived from the site and the service, so a successor knows it too.
 
+Errands (hooks, checks …) have scopes of their own inside their service's: `ce/check`. Whatever is asked of or done to
+`ce` includes them.
+
 A scope lasts as long as the service is configured; its lives follow each other in it, each after the one before has
 been swept out.
 """
@@ -27,6 +30,9 @@ try:
     from _blake2 import blake2b  # hashlib would load OpenSSL with it: 3 MB in a process that must stay small
 except ImportError:
     from hashlib import blake2b
+
+INNER = ("hook", "order", "check")
+"""The scopes inside a service's."""
 
 LEAST_HARD_LIMIT = 4
 """Below it there is no soft and hard limit that could mark anything."""
@@ -96,7 +102,7 @@ class CgroupScopes:
     def holding(self, name: str) -> Holding:
         path = os.path.join(self.base, name)
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        if name in self._killed or name in self._doubtful:
+        if self.is_spent(name) or name in self._doubtful:
             self._doubtful.discard(name)  # if it cannot be removed somebody was born in it, and lives
             self.remove(name)
         try:
@@ -141,7 +147,7 @@ class CgroupScopes:
         return trace.partition("|")[0].endswith(f"/{os.path.basename(self.base)}/{name}")
 
     def is_spent(self, name: str) -> bool:
-        return name in self._killed
+        return name in self._killed or name.partition("/")[0] in self._killed
 
     def inherited(self, name: str) -> None:
         pass
@@ -186,6 +192,12 @@ class MarkerScopes:
         self._inherited: set[str] = set()
         _, self._hard = resource.getrlimit(RLIMIT_MSGQUEUE)
 
+    def _marks(self, name: str) -> list[list[bytes]]:
+        """What tells a process of the scope in proc_pid_limits(5): the columns are padded, so words."""
+        names = [name] if "/" in name else [name, *(f"{name}/{inner}" for inner in INNER)]
+        pairs = [self.limits_of(each) for each in names]
+        return [[b"Max", b"msgqueue", b"size", b"%d" % soft, b"%d" % hard] for soft, hard in pairs]
+
     def limits_of(self, name: str) -> tuple[int, int]:
         """Soft and hard limit: the hard one in the upper half of ours, the soft one in the quarter below."""
         digest = blake2b(f"{self.instance}/{name}".encode(), digest_size=16).digest()
@@ -204,16 +216,14 @@ class MarkerScopes:
     def members(self, name: str, *, thorough: bool) -> list[int]:
         if not thorough and self.is_deserted(name):
             return []
-        found = [pid for pid in procfs.all_pids() if self.holds(name, pid) and not procfs.is_zombie(pid)]
+        marks = self._marks(name)
+        found = [pid for pid in procfs.all_pids() if _is_marked(pid, marks) and not procfs.is_zombie(pid)]
         if not found:
             self._inherited.discard(name)
         return found
 
     def holds(self, name: str, pid: int) -> bool:
-        soft, hard = self.limits_of(name)
-        # proc_pid_limits(5): the columns are padded, so compare words.
-        wanted = [b"Max", b"msgqueue", b"size", str(soft).encode(), str(hard).encode()]
-        return any(line.split()[:5] == wanted for line in procfs.limits(pid))
+        return _is_marked(pid, self._marks(name))
 
     def _has_orphans(self) -> bool:
         # The main process that has just ended is there still, as a zombie: it is no orphan, and not known any more.
@@ -247,6 +257,10 @@ class MarkerScopes:
 def tag_of(run_dir: str) -> str:
     """What tells the cgroups of one site from those of others."""
     return blake2b(os.fsencode(run_dir), digest_size=4).hexdigest()
+
+
+def _is_marked(pid: int, marks: list[list[bytes]]) -> bool:
+    return any(line.split()[:5] in marks for line in procfs.limits(pid))
 
 
 def cgroup_base(run_dir: str) -> str | None:

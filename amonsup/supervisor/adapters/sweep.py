@@ -34,12 +34,15 @@ class Sweep:
         name: str,
         spared: set[int],
         on_clean: Callable[[tuple[Stray, ...]], None],
+        is_expected: Callable[[int], bool] | None = None,
     ) -> None:
+        """`is_expected`: tells who goes as well, but is not to be called a stray."""
         self._loop = loop
         self._scopes = scopes
         self._name = name
         self._spared = spared
         self.on_clean = on_clean
+        self._is_expected = is_expected
         self._pidfds: dict[int, int] = {}
         self._strays: dict[int, Stray] = {}
         self._signum = int(signal.SIGKILL)
@@ -72,7 +75,7 @@ class Sweep:
             return
         self._is_thorough = True
         for pid in members[:REPORTED]:
-            if pid not in self._strays:
+            if pid not in self._strays and not (self._is_expected is not None and self._is_expected(pid)):
                 self._strays[pid] = Stray(pid=pid, command=procfs.command(pid))
         killed = self._signum == signal.SIGKILL and not self._spared and self._scopes.kill(self._name)
         for pid in members[:AWAITED]:

@@ -55,8 +55,12 @@ def _begin_life(turn: Turn, state: ServiceState, spec: ServiceSpec) -> None:
     state.is_killed = False
     state.takes_dependants = False
     state.goal = Goal.STAY
+    state.was_up = state.has_forked = state.is_reloading = False
     state.seen = tuple((d.name, states[d.name].generation) for d in spec.depends_on if d.restart)
-    turn.effects.append(Spawn(name=state.name, generation=state.generation))
+    if spec.pre_start:
+        turn.run_errand(state, "pre_start")
+    else:
+        turn.effects.append(Spawn(name=state.name, generation=state.generation))
 
 
 def _unmet(turn: Turn, state: ServiceState) -> tuple[str, ...]:

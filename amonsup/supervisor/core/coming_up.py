@@ -13,11 +13,12 @@ dependants; a service without live dependants passes through it within the same 
 from __future__ import annotations
 
 from amonsup.config.specs import ServiceType
-from amonsup.supervisor.core import ascent, commands, descent, going_down, restart
+from amonsup.supervisor.core import ascent, commands, descent, going_down, health, restart
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
+from amonsup.supervisor.model.effects import Spawn
 from amonsup.supervisor.model.phases import GOING_DOWN, Desired, Goal, Phase
-from amonsup.supervisor.model.records import ExitReport, ServiceState
+from amonsup.supervisor.model.records import ExitReport, ServiceState, errand_in
 
 TRANSIENT_RETRY_S = 1.0
 """How soon a spawn is tried again that failed for a lack of *our* resources."""
@@ -98,10 +99,58 @@ def on_unborn(turn: Turn, state: ServiceState, event: ev.Unborn) -> None:
         descent.clean(turn, state)
 
 
+def after_pre_start(turn: Turn, state: ServiceState, why: str) -> None:
+    """`why`: of its failure, which is the start's."""
+    if state.phase is not Phase.STARTING:
+        return
+    if why:
+        going_down.fail_unborn(turn, state, f"pre_start: {why}")
+    else:
+        turn.effects.append(Spawn(name=state.name, generation=state.generation))
+
+
+def after_post_start(turn: Turn, state: ServiceState, why: str) -> None:
+    """A service whose post_start fails is stopped, as systemd does it (systemd.service(5), ExecStartPost)."""
+    if state.phase is not Phase.STARTING:
+        return
+    if why:
+        commands.fail_starts(turn, state, f"post_start: {why}")
+        descent.fail_life(turn, state, f"post_start: {why}")
+    else:
+        _runs(turn, state)
+
+
+def on_main_found(turn: Turn, state: ServiceState, event: ev.MainFound) -> None:
+    if event.generation != state.generation or state.pid or not state.has_forked:
+        return
+    state.pid, state.start_ticks = event.pid, event.start_ticks
+    turn.note(state, "main-pid", str(event.pid))
+    if state.phase is Phase.STARTING:
+        is_up(turn, state)
+
+
+def on_main_missing(turn: Turn, state: ServiceState, event: ev.MainMissing) -> None:
+    if event.generation == state.generation and not state.pid and state.has_forked:
+        going_down.fail_unborn(turn, state, event.reason)
+
+
 def is_up(turn: Turn, state: ServiceState) -> None:
+    """It says, or shows, that it is up; it counts as running once its post_start is done."""
+    if errand_in(state, "hook") is not None:
+        return
+    if turn.spec(state).post_start:
+        turn.clear_timer(state)
+        turn.run_errand(state, "post_start")
+    else:
+        _runs(turn, state)
+
+
+def _runs(turn: Turn, state: ServiceState) -> None:
     spec = turn.spec(state)
     turn.enter(state, Phase.RUNNING)
+    state.was_up = True
     turn.note(state, "running", state.status_text)
+    health.begin(turn, state)
     if spec.watchdog_s > 0:
         turn.set_timer(state, spec.watchdog_s)
     commands.advance(turn, state)

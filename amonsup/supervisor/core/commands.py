@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import msgspec
 
-from amonsup.supervisor.core import ascent, descent, holds, ordering, runs
+from amonsup.supervisor.core import ascent, descent, holds, ordering, reloading, runs
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.effects import Forget
 from amonsup.supervisor.model.phases import AT_REST, GOING_DOWN, Desired, Goal, Phase
-from amonsup.supervisor.model.records import ServiceState, Task
+from amonsup.supervisor.model.records import ServiceState, Task, errand_in
 
 UP_VERBS = ("start", "restart")
+OVERRIDDEN_VERBS = (*UP_VERBS, "reload")
 
 
 def on_commanded(turn: Turn, state: ServiceState, event: ev.Commanded) -> None:
@@ -33,7 +34,8 @@ def on_commanded(turn: Turn, state: ServiceState, event: ev.Commanded) -> None:
             turn.settle(state, False, f"overridden by {task.verb} ({task.by})", at=at)
     state.queue = (*state.queue, task)
     advance(turn, state)
-    if task.kill and state.queue and state.phase in GOING_DOWN and not state.is_killed:
+    is_patient = not state.is_killed or errand_in(state, "hook") is not None
+    if task.kill and state.queue and state.phase in GOING_DOWN and is_patient:
         descent.kill(turn, state)  # who says so now does not want to wait behind a patient stop
 
 
@@ -56,7 +58,7 @@ def _leave_quarantine(turn: Turn, state: ServiceState, why: str) -> None:
 
 
 def _overrides(state: ServiceState, task: Task, queued: Task) -> bool:
-    if queued.verb not in UP_VERBS:
+    if queued.verb not in OVERRIDDEN_VERBS:
         return False
     if task.verb == "stop":
         return True
@@ -119,6 +121,14 @@ def _is_leaned_on(turn: Turn, state: ServiceState) -> bool:
 
 
 def _begin_restart(turn: Turn, state: ServiceState, task: Task) -> None:
+    has_life = state.phase in (Phase.STARTING, Phase.RUNNING)
+    if has_life and turn.spec(state).preflight and not task.force:
+        turn.run_errand(state, "preflight")
+    else:
+        _restart_now(turn, state, task)
+
+
+def _restart_now(turn: Turn, state: ServiceState, task: Task) -> None:
     if state.phase in (Phase.STARTING, Phase.RUNNING):
         _want_up(turn, state, task.by)
         descent.go_down(turn, state, Goal.AGAIN, f"restarted by {task.by}", takes_dependants=False)
@@ -128,7 +138,22 @@ def _begin_restart(turn: Turn, state: ServiceState, task: Task) -> None:
         descent.kill(turn, state)
 
 
-_BEGIN = {"start": _begin_start, "stop": _begin_stop, "restart": _begin_restart}
+def after_preflight(turn: Turn, state: ServiceState, event: ev.ErrandEnded, why: str) -> None:
+    """The restart or the reload goes on, or has failed and nothing was touched. `why`: of a failure."""
+    task = state.queue[0] if state.queue else None
+    if task is None or not task.begun or task.verb not in ("restart", "reload"):
+        return
+    if why:
+        why += f": {event.output}" if event.output else ""
+        turn.note(state, "preflight-failed", why, task.by)
+        turn.settle(state, False, f"preflight: {why} (nothing was touched; --force skips it)")
+    elif task.verb == "reload":
+        reloading.begin(turn, state, msgspec.structs.replace(task, force=True))
+    else:
+        _restart_now(turn, state, task)
+
+
+_BEGIN = {"start": _begin_start, "stop": _begin_stop, "restart": _begin_restart, "reload": reloading.begin}
 
 
 def _want_up(turn: Turn, state: ServiceState, by: str) -> None:
@@ -155,6 +180,10 @@ def _answer(turn: Turn, state: ServiceState, *, looks_around: bool) -> bool:
             while state.queue:
                 turn.settle(state, False, "it is no longer configured")
         return True
+    if task.verb == "reload":
+        return reloading.answer(turn, state)
+    if errand_in(state, "order") is not None:  # its preflight
+        return False
     verdict = _up_verdict(state)
     if verdict is None and state.phase is Phase.WAITING:
         if looks_around:
@@ -185,8 +214,9 @@ def _waiting_verdict(turn: Turn, state: ServiceState) -> tuple[bool, str] | None
     culprit = ordering.hopeless_dependency(state.name, world.specs, world.states)
     if culprit is None:
         return None
-    why = f": {culprit.why}" if culprit.why else ""
-    return False, f"its dependency {culprit.name} is {culprit.phase.value}{why}"
+    why = culprit.why or (culprit.verdict if culprit.health else "")
+    stands = culprit.health if culprit.phase is Phase.RUNNING else culprit.phase.value
+    return False, f"its dependency {culprit.name} is {stands}" + (f": {why}" if why else "")
 
 
 def fail_starts(turn: Turn, state: ServiceState, why: str) -> None:

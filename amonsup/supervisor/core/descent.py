@@ -12,7 +12,7 @@ from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.effects import KillAll, SignalMain, Sweep
 from amonsup.supervisor.model.phases import Goal, Phase
-from amonsup.supervisor.model.records import ServiceState
+from amonsup.supervisor.model.records import ServiceState, errand_in
 
 
 def go_down(turn: Turn, state: ServiceState, goal: Goal, why: str, *, takes_dependants: bool) -> None:
@@ -24,9 +24,17 @@ def go_down(turn: Turn, state: ServiceState, goal: Goal, why: str, *, takes_depe
 
 
 def stop_main(turn: Turn, state: ServiceState) -> None:
+    """What the service wants done before its stop signal, if it ever was up; then the signal."""
+    turn.enter(state, Phase.STOPPING, state.why)
+    if state.pid and state.was_up and turn.spec(state).pre_stop:
+        turn.run_errand(state, "pre_stop")
+    else:
+        signal_stop(turn, state)
+
+
+def signal_stop(turn: Turn, state: ServiceState) -> None:
     """The stop signal, and the deadline after which everything is killed."""
     spec = turn.spec(state)
-    turn.enter(state, Phase.STOPPING, state.why)
     if not state.pid:  # intent of a predecessor: there is nobody to signal, only to sweep
         clean(turn, state)
         return
@@ -43,7 +51,9 @@ def kill(turn: Turn, state: ServiceState) -> None:
         turn.enter(state, Phase.STOPPING, state.why)
     turn.clear_timer(state)
     state.is_killed = True
-    if state.phase is Phase.CLEANING:
+    if state.phase is Phase.CLEANING and errand_in(state, "hook") is not None:
+        turn.kill_errand(state, "hook")  # it is swept already; this is what is waited for
+    elif state.phase is Phase.CLEANING:
         sweep(turn, state, gentle=False)
     elif not state.pid:
         clean(turn, state)
@@ -81,5 +91,8 @@ def fail_life(turn: Turn, state: ServiceState, why: str, signal: int = 0) -> Non
     state.by = ""
     state.goal = Goal.RETRY if restart.wants_another(spec, succeeded=False) else Goal.STAY
     turn.enter(state, Phase.STOPPING, why)
+    if not state.pid:
+        clean(turn, state)
+        return
     turn.effects.append(SignalMain(name=state.name, generation=state.generation, signal=signal or spec.stop_signal))
     turn.set_timer(state, spec.stop_grace_period_s)

@@ -68,12 +68,12 @@ class Fleet:
             state = self.states.get(event.name)
             if state is None:
                 continue
-            before = state.phase, state.generation, state.pid, state.takes_dependants
+            before = state.phase, state.generation, state.pid, state.takes_dependants, state.health
             self._run_rule(turn, state, event)
             state = self.states[event.name]
             queue.extend(turn.follow_ups)
             turn.follow_ups.clear()
-            if (state.phase, state.generation, state.pid, state.takes_dependants) != before:
+            if (state.phase, state.generation, state.pid, state.takes_dependants, state.health) != before:
                 concerned = [name for name in self._neighbours(event.name) if name not in asked]
                 asked.update(concerned)
                 queue.extend(ev.Reconsidered(name=name) for name in concerned)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import msgspec
 
-from amonsup.supervisor.core import ascent, commands, descent, restart
+from amonsup.config.specs import ServiceSpec, ServiceType
+from amonsup.supervisor.core import ascent, commands, descent, reloading, restart
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
+from amonsup.supervisor.model.effects import SeekMain
 from amonsup.supervisor.model.phases import GOING_DOWN, Desired, Goal, Phase
-from amonsup.supervisor.model.records import KEPT_EXITS, KEPT_RUNS, ExitReport, ServiceState
+from amonsup.supervisor.model.records import KEPT_EXITS, KEPT_RUNS, ExitReport, ServiceState, errand_in
 
 
 def on_exited(turn: Turn, state: ServiceState, event: ev.Exited) -> None:
@@ -22,10 +24,17 @@ def on_exited(turn: Turn, state: ServiceState, event: ev.Exited) -> None:
     report, spec = event.report, turn.spec(state)
     phase = state.phase
     state.pid, state.start_ticks = 0, 0
+    if phase is Phase.STARTING and _is_starter(spec, state, report):
+        state.has_forked = True
+        turn.effects.append(SeekMain(name=state.name, generation=state.generation))
+        return
     if phase in GOING_DOWN:
         report = msgspec.structs.replace(report, reason=f"{report.reason} ({state.why})", by=state.by)
         keep_exit(state, report)
         turn.note(state, "exited", report.reason, state.by)
+        hook = errand_in(state, "hook")
+        if hook is not None and hook.kind == "pre_stop" and not state.is_killed:
+            return  # it may be what ended the service, and is to come to its own end
         descent.clean(turn, state)
         return
     succeeded = restart.is_success(spec, report)
@@ -33,9 +42,27 @@ def on_exited(turn: Turn, state: ServiceState, event: ev.Exited) -> None:
     turn.note(state, "exited", report.reason)
     again = restart.wants_another(spec, succeeded)
     state.goal = Goal.RETRY if again else Goal.DONE if succeeded else Goal.STAY
+    reloading.ended(turn, state, report.reason)
     if phase is Phase.STARTING and (again or not succeeded):
         commands.fail_starts(turn, state, f"{report.reason} after {report.uptime_s:.3g} s")
     turn.enter(state, Phase.CLEANING, report.reason)
+    descent.sweep(turn, state, gentle=False)
+
+
+def _is_starter(spec: ServiceSpec, state: ServiceState, report: ExitReport) -> bool:
+    """Whether this is the end of what a forking service starts with, and as it should be."""
+    return spec.type is ServiceType.FORKING and not state.has_forked and report.code in spec.success_codes
+
+
+def fail_unborn(turn: Turn, state: ServiceState, why: str) -> None:
+    """The start has come to nothing although nothing of it has crashed: what is left of it goes, the policy decides."""
+    if state.phase is not Phase.STARTING:
+        return
+    keep_exit(state, ExitReport(generation=state.generation, reason=why, at=turn.now))
+    turn.note(state, "failed", why)
+    commands.fail_starts(turn, state, why)
+    state.goal = Goal.RETRY if restart.wants_another(turn.spec(state), succeeded=False) else Goal.STAY
+    turn.enter(state, Phase.CLEANING, why)
     descent.sweep(turn, state, gentle=False)
 
 
@@ -57,6 +84,36 @@ def on_swept(turn: Turn, state: ServiceState, event: ev.Swept) -> None:
                 *state.exits[:-1],
                 msgspec.structs.replace(state.exits[-1], strays=event.strays[:20]),
             )
+    turn.drop_errands(state)
+    spec = turn.spec(state)
+    if spec.post_start and spec.type is ServiceType.ONESHOT and state.goal is Goal.DONE:
+        turn.clear_timer(state)
+        turn.run_errand(state, "post_start")  # a oneshot is up once it has succeeded
+    else:
+        _post_stop(turn, state)
+
+
+def after_oneshot_post_start(turn: Turn, state: ServiceState, why: str) -> None:
+    """`why`: of its failure, which is the oneshot's."""
+    if why:
+        why = f"post_start: {why}"
+        turn.note(state, "failed", why)
+        commands.fail_starts(turn, state, why)
+        if state.goal is Goal.DONE:
+            state.goal = Goal.RETRY if restart.wants_another(turn.spec(state), succeeded=False) else Goal.STAY
+            state.why = why
+    _post_stop(turn, state)
+
+
+def _post_stop(turn: Turn, state: ServiceState) -> None:
+    if turn.spec(state).post_stop:
+        turn.clear_timer(state)
+        turn.run_errand(state, "post_stop")
+    else:
+        end_life(turn, state)
+
+
+def end_life(turn: Turn, state: ServiceState) -> None:
     _after_life(turn, state)
     commands.advance(turn, state)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal as signals
 
 from amonsup.config.specs import ServiceType
-from amonsup.supervisor.core import coming_up, commands, descent, holds
+from amonsup.supervisor.core import coming_up, commands, descent, holds, reloading
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import Goal, Phase
@@ -32,6 +32,10 @@ def on_noticed(turn: Turn, state: ServiceState, event: ev.Noticed) -> None:
         coming_up.is_up(turn, state)
     elif event.is_alive and state.phase is Phase.RUNNING and spec.watchdog_s > 0:
         turn.set_timer(state, spec.watchdog_s)
+    if event.extend_s > 0:
+        _extend(turn, state, event.extend_s)
+    if state.phase is Phase.RUNNING:
+        reloading.heard(turn, state, is_reloading=event.is_reloading, is_ready=event.is_ready)
     if event.has_failed and state.phase is Phase.RUNNING:
         watchdog_bites(turn, state, "it reported its own failure (WATCHDOG=trigger)")
     elif event.is_stopping and state.phase in (Phase.STARTING, Phase.RUNNING):
@@ -52,6 +56,16 @@ def on_condemned(turn: Turn, state: ServiceState, event: ev.Condemned) -> None:
     commands.fail_starts(turn, state, event.why)
     descent.fail_life(turn, state, event.why)
     state.goal = Goal.RETRY
+
+
+def _extend(turn: Turn, state: ServiceState, by_s: float) -> None:
+    """EXTEND_TIMEOUT_USEC: what is being waited for may take that long from now. A deadline is never made shorter."""
+    if state.phase not in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING):
+        return
+    if state.timer_at and turn.now + by_s > state.timer_at:
+        turn.set_timer(state, by_s)
+    if reloading.is_awaited(state):
+        turn.set_deadline(state, "order", by_s)
 
 
 def watchdog_bites(turn: Turn, state: ServiceState, why: str) -> None:

@@ -27,19 +27,22 @@ def is_met(dependency: Dependency, spec: ServiceSpec, state: ServiceState) -> bo
     if dependency.condition is Condition.COMPLETED:
         return state.phase is Phase.EXITED and state.goal is Goal.DONE
     if dependency.condition is Condition.HEALTHY:
-        return state.phase is Phase.RUNNING
+        return state.phase is Phase.RUNNING and (spec.healthcheck is None or state.health == "healthy")
     if state.phase is Phase.RUNNING:
         return True
     if spec.type is ServiceType.ONESHOT:
         return state.phase is Phase.EXITED and state.goal is Goal.DONE
-    # A simple service has started once it was spawned; one that notifies says so itself.
-    return state.phase is Phase.STARTING and state.pid > 0 and spec.type is ServiceType.SIMPLE
+    # A simple service has started once it was spawned; one that notifies says so itself, one with post_start runs it.
+    is_simple = spec.type is ServiceType.SIMPLE and not spec.post_start
+    return state.phase is Phase.STARTING and state.pid > 0 and is_simple
 
 
 def is_hopeless(state: ServiceState, condition: Condition) -> bool:
     """Whether the dependency will not come by itself: given up, ended, held, or down because somebody wants it so."""
     if state.phase in (Phase.FATAL, Phase.QUARANTINED):
         return True
+    if state.phase is Phase.RUNNING:
+        return condition is Condition.HEALTHY and state.health == "unhealthy"
     if state.phase is Phase.EXITED:
         return condition is not Condition.COMPLETED or state.goal is not Goal.DONE
     if state.phase in (Phase.WAITING, Phase.BACKOFF) and state.hold is not None:

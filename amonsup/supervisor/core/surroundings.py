@@ -6,7 +6,7 @@ too often. So these rules read what is, and do nothing where nothing has to foll
 
 from __future__ import annotations
 
-from amonsup.supervisor.core import ascent, commands, descent, ordering
+from amonsup.supervisor.core import ascent, commands, descent, health, ordering
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import GOING_DOWN, Desired, Goal, Phase
@@ -55,6 +55,8 @@ def on_respecified(turn: Turn, state: ServiceState, event: ev.Respecified) -> No
     """Changed in place. Deadlines already running keep their length; dependencies are looked at again."""
     if state.phase is Phase.RUNNING and turn.spec(state).watchdog_s <= 0:
         turn.clear_timer(state)
+    if state.phase is Phase.RUNNING:
+        health.respecified(turn, state)
     if state.phase in (Phase.STARTING, Phase.RUNNING):
         state.seen = _now_seen(turn, state)
     if turn.spec(state).schedule or state.calendar:

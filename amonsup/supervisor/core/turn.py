@@ -9,18 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+import msgspec
+
 from amonsup.config.specs import ServiceSpec
 from amonsup.supervisor.model.effects import (
     AnyEffect,
+    ClearDeadline,
     ClearTimer,
+    KillErrand,
     Note,
     Remember,
+    RunErrand,
     SetAlarm,
+    SetDeadline,
     SetTimer,
 )
 from amonsup.supervisor.model.events import AnyEvent, Needed
 from amonsup.supervisor.model.phases import Phase
-from amonsup.supervisor.model.records import Outcome, ServiceState, Task
+from amonsup.supervisor.model.records import SLOTS, Deadline, Errand, Outcome, ServiceState, Task, errand_in
 
 LONG_AGO = 1.0
 """A moment of the wall clock that is over whatever it says."""
@@ -58,6 +64,8 @@ class Turn:
         if phase is not Phase.WAITING:
             state.waiting_for = ()
         self.clear_timer(state)
+        if state.health and phase is not Phase.RUNNING:
+            self.end_health(state)
 
     def set_timer(self, state: ServiceState, after_s: float) -> None:
         """Arm the phase's one deadline, `after_s` seconds from now; it replaces an earlier one."""
@@ -70,6 +78,58 @@ class Turn:
             state.timer_at = 0.0
             state.timer_token += 1
             self.effects.append(ClearTimer(name=state.name))
+
+    # -- deadlines besides the phase's --
+
+    def set_deadline(self, state: ServiceState, kind: str, after_s: float) -> None:
+        """Arm the deadline `kind`, `after_s` seconds from now; it replaces an earlier one."""
+        state.serial += 1
+        deadline = Deadline(kind, state.serial, self.now + after_s)
+        state.deadlines = (*(d for d in state.deadlines if d.kind != kind), deadline)
+        self.effects.append(SetDeadline(name=state.name, kind=kind, token=deadline.token, at=deadline.at))
+
+    def clear_deadline(self, state: ServiceState, kind: str) -> None:
+        left = tuple(d for d in state.deadlines if d.kind != kind)
+        if len(left) < len(state.deadlines):
+            state.deadlines = left
+            self.effects.append(ClearDeadline(name=state.name, kind=kind))
+
+    # -- errands --
+
+    def run_errand(self, state: ServiceState, kind: str) -> None:
+        """Start what the spec says under `kind`; its slot must be free."""
+        assert errand_in(state, SLOTS[kind]) is None, f"{kind} beside {state.errands}"
+        state.serial += 1
+        errand = Errand(kind, state.serial, state.generation)
+        state.errands = (*state.errands, errand)
+        self.effects.append(
+            RunErrand(name=state.name, generation=state.generation, kind=kind, token=errand.token),
+        )
+
+    def kill_errand(self, state: ServiceState, slot: str) -> None:
+        """Its end comes as an event all the same."""
+        errand = errand_in(state, slot)
+        if errand is not None and not errand.is_killed:
+            self.replace_errand(state, msgspec.structs.replace(errand, is_killed=True))
+            self.effects.append(KillErrand(name=state.name, kind=errand.kind, token=errand.token))
+
+    def replace_errand(self, state: ServiceState, errand: Errand) -> None:
+        state.errands = tuple(errand if e.token == errand.token else e for e in state.errands)
+
+    def drop_errands(self, state: ServiceState) -> None:
+        """Nothing of them is left: what is still said of them is about nobody."""
+        state.errands = ()
+        if not state.deadlines:
+            return
+        for slot in ("hook", "order", "check"):
+            self.clear_deadline(state, slot)
+
+    def end_health(self, state: ServiceState) -> None:
+        """It does not run any more: what was found of its health means nothing."""
+        state.health = ""
+        state.failures = 0
+        self.clear_deadline(state, "health")
+        self.kill_errand(state, "check")
 
     def note(self, state: ServiceState, kind: str, text: str = "", by: str = "") -> None:
         self.effects.append(Note(name=state.name, kind=kind, text=text, by=by, generation=state.generation))

@@ -7,8 +7,8 @@ from amonsup.supervisor.adapters import procfs
 from amonsup.supervisor.core import ordering
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers.desk import Desk
-from amonsup.supervisor.model.phases import PUBLIC, Phase
-from amonsup.supervisor.model.records import ServiceState
+from amonsup.supervisor.model.phases import Phase, public
+from amonsup.supervisor.model.records import ServiceState, errand_in
 from amonsup.verbs.page import duration
 from amonsup.verbs.results import Blocker
 
@@ -29,16 +29,28 @@ def of(desk: Desk, fleet: Fleet, state: ServiceState) -> tuple[Blocker, ...]:
     elif state.phase is Phase.BACKOFF:
         found = [Blocker("delay", f"{state.why}; next start in {duration(max(0.0, state.timer_at - desk.now()))}")]
     elif state.phase is Phase.STARTING:
-        found = [_readiness(desk, spec, state)]
+        found = _errand(desk, state, "hook") or [_readiness(desk, spec, state)]
+    elif state.phase is Phase.RUNNING:
+        found = _errand(desk, state, "order")
     else:
-        found = _processes(desk, state)
+        found = _errand(desk, state, "hook") + _processes(desk, state)
     return (*found, *_queued(state))
 
 
 def _other(fleet: Fleet, kind: str, name: str) -> Blocker:
     other = fleet.states[name]
     why = f" ({other.why})" if other.why else ""
-    return Blocker(kind, f"{PUBLIC[other.phase].value}{why}", name=name)
+    return Blocker(kind, f"{public(other.phase, other.health).value}{why}", name=name)
+
+
+def _errand(desk: Desk, state: ServiceState, slot: str) -> list[Blocker]:
+    """A hook or a preflight that is under way, and how long it may take."""
+    errand = errand_in(state, slot)
+    if errand is None:
+        return []
+    left = [max(0.0, deadline.at - desk.now()) for deadline in state.deadlines if deadline.kind == slot]
+    text = f"{errand.kind} is not done" + (f"; killed in {duration(left[0])}" if left else "")
+    return [Blocker("errand", text, pid=errand.pid or None, command=procfs.command(errand.pid) if errand.pid else "")]
 
 
 def _readiness(desk: Desk, spec: ServiceSpec, state: ServiceState) -> Blocker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amonsup.supervisor.handlers import blockers
 from amonsup.supervisor.handlers.desk import Call, Desk, Refusal, select
-from amonsup.supervisor.model.phases import AT_REST, GOING_DOWN, PUBLIC, Phase
+from amonsup.supervisor.model.phases import AT_REST, GOING_DOWN, Phase, public
 from amonsup.supervisor.model.records import Operation, ServiceState
 from amonsup.verbs.blocking import Arguments
 from amonsup.verbs.results import BlockedService, BlockingResult, OpenOperation
@@ -18,7 +18,7 @@ def handle(desk: Desk, call: Call) -> BlockingResult | Refusal:
     fleet, chosen = desk.fleet, set(names)
     operations = [_open(desk, operation) for operation in fleet.operations.open()]
     services = [
-        BlockedService(name, PUBLIC[state.phase].value, blockers.of(desk, fleet, state))
+        BlockedService(name, public(state.phase, state.health).value, blockers.of(desk, fleet, state))
         for name, state in fleet.states.items()
         if name in chosen and _is_under_way(state)
     ]

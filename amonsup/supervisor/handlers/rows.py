@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import time
 
+from amonsup.config.specs import ServiceSpec
 from amonsup.loop.kernel import start_ticks
 from amonsup.supervisor.adapters.usage import of_process
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.ends import signal_name
 from amonsup.supervisor.handlers.desk import Desk, OwnProcess
-from amonsup.supervisor.model.phases import PUBLIC, Phase
+from amonsup.supervisor.model.phases import Phase, public
 from amonsup.supervisor.model.records import ExitReport, ServiceState
 from amonsup.supervisor.tidings import rfc3339
-from amonsup.verbs.results import ExitRow, StatusRow
+from amonsup.verbs.results import ExitRow, HealthRow, StatusRow
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -46,14 +47,14 @@ def status_row(desk: Desk, fleet: Fleet, state: ServiceState, *, is_full: bool =
     full = desk.lives.usage.full(state.name, state.pid) if used and is_full else None
     return StatusRow(
         name=state.name,
-        state=PUBLIC[state.phase].value,
+        state=public(state.phase, state.health).value,
         pid=state.pid or None,
         uptime_s=None if uptime is None else round(uptime, 3),
         restarts=state.restarts,
         since=desk.wall(state.since) if state.since else None,
         exit=exit_row(desk, state.exits[-1]) if state.exits else None,
         desired=state.desired.value,
-        why=state.why,
+        why=f"unhealthy: {state.verdict}" if state.health == "unhealthy" else state.why,
         status=state.status_text,
         description=spec.description,
         tags=spec.tags,
@@ -73,6 +74,23 @@ def status_row(desk: Desk, fleet: Fleet, state: ServiceState, *, is_full: bool =
         next_run=rfc3339(state.due) if state.due else None,
         skipped=state.skipped,
         missed=state.missed,
+        health=state.health,
+    )
+
+
+def health_row(desk: Desk, spec: ServiceSpec, state: ServiceState) -> HealthRow | None:
+    """None: nothing is checked just now."""
+    check = spec.healthcheck
+    if check is None or not state.health:
+        return None
+    due = [deadline.at for deadline in state.deadlines if deadline.kind == "health"]
+    return HealthRow(
+        state=state.health,
+        failures=state.failures,
+        at=desk.wall(state.checked) if state.checked else None,
+        output=state.verdict,
+        next_s=round(max(0.0, due[0] - desk.now()), 3) if due else None,
+        check=check.http or check.tcp or check.shell or " ".join(check.test),
     )
 
 

@@ -14,7 +14,7 @@ from amonsup.supervisor.core import ordering
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers import blockers
 from amonsup.supervisor.handlers.desk import Call, Desk, OwnProcess, Refusal, select
-from amonsup.supervisor.handlers.rows import exit_row, own_row, status_row
+from amonsup.supervisor.handlers.rows import exit_row, health_row, own_row, status_row
 from amonsup.supervisor.model.phases import GOING_DOWN
 from amonsup.supervisor.tidings import rfc3339
 from amonsup.verbs.blocking import words
@@ -53,6 +53,7 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
         scope=desk.lives.scopes.kind,
         facts=_limits(desk, spec),
         at_boot=_at_boot(desk, fleet, spec),
+        health=health_row(desk, spec, state),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amonsup.supervisor.core import ordering
 from amonsup.supervisor.handlers.desk import Call, Desk
-from amonsup.supervisor.model.phases import PUBLIC
+from amonsup.supervisor.model.phases import public
 from amonsup.verbs.results import TreeResult, TreeRow
 
 
@@ -13,7 +13,7 @@ def handle(desk: Desk, _call: Call) -> TreeResult:
     rows = [
         TreeRow(
             name=name,
-            state=PUBLIC[states[name].phase].value,
+            state=public(states[name].phase, states[name].health).value,
             depends_on=tuple(f"{d.name} ({d.condition.value})" for d in specs[name].depends_on),
             tags=specs[name].tags,
         )

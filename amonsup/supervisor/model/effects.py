@@ -50,6 +50,41 @@ class ClearTimer(Effect, frozen=True, tag=True):
     """The service has no deadline any more."""
 
 
+class SetDeadline(Effect, frozen=True, tag=True):
+    """Answer DeadlinePassed(kind, token) at monotonic `at`; replaces the service's earlier deadline of that kind."""
+
+    kind: str
+    token: int
+    at: float
+
+
+class ClearDeadline(Effect, frozen=True, tag=True):
+    """The service has no deadline of that kind any more."""
+
+    kind: str
+
+
+class RunErrand(Effect, frozen=True, tag=True):
+    """Start what the spec says under `kind` (records.SLOTS). Answered by ErrandBorn, then always by ErrandEnded."""
+
+    generation: int
+    kind: str
+    token: int
+
+
+class KillErrand(Effect, frozen=True, tag=True):
+    """SIGKILL to the errand and everything it forked; its end is answered as always."""
+
+    kind: str
+    token: int
+
+
+class SeekMain(Effect, frozen=True, tag=True):
+    """Find the daemon that the starter left behind; answered by MainFound or MainMissing."""
+
+    generation: int
+
+
 class Note(Effect, frozen=True, tag=True):
     """An entry for the journal of events and whoever listens. `kind` is one word."""
 
@@ -112,6 +147,11 @@ AnyEffect = (
     | Sweep
     | SetTimer
     | ClearTimer
+    | SetDeadline
+    | ClearDeadline
+    | RunErrand
+    | KillErrand
+    | SeekMain
     | Note
     | Remember
     | RememberHold

@@ -69,6 +69,8 @@ class Noticed(Event, frozen=True, tag=True):
     is_stopping: bool = False
     is_alive: bool = False  # WATCHDOG=1
     has_failed: bool = False  # WATCHDOG=trigger
+    is_reloading: bool = False
+    extend_s: float = 0.0  # EXTEND_TIMEOUT_USEC
     status: str | None = None
     main_pid: int = 0
     main_start_ticks: int = 0
@@ -141,6 +143,50 @@ class Condemned(Event, frozen=True, tag=True):
     why: str
 
 
+class MainFound(Event, frozen=True, tag=True):
+    """The daemon that a forking service's starter left behind."""
+
+    generation: int
+    pid: int
+    start_ticks: int
+
+
+class MainMissing(Event, frozen=True, tag=True):
+    """The starter ended well, and no daemon of it can be found."""
+
+    generation: int
+    reason: str
+
+
+class ErrandBorn(Event, frozen=True, tag=True):
+    """The errand's process was made; pid 0: somebody else's process does it."""
+
+    token: int
+    pid: int
+    start_ticks: int
+
+
+class ErrandEnded(Event, frozen=True, tag=True):
+    """The errand is over and nothing of it is left. `reason` says how it ended, `output` what it said last.
+
+    `is_void`: that says nothing of the service, because *we* lacked something. `is_unknown`: nobody could find out.
+    """
+
+    token: int
+    is_ok: bool
+    reason: str = ""
+    output: str = ""
+    is_void: bool = False
+    is_unknown: bool = False
+
+
+class DeadlinePassed(Event, frozen=True, tag=True):
+    """The deadline `kind` that carried `token` has passed (ServiceState.deadlines)."""
+
+    kind: str
+    token: int
+
+
 AnyEvent = (
     Commanded
     | Needed
@@ -158,6 +204,11 @@ AnyEvent = (
     | WasReset
     | ClockRead
     | Condemned
+    | MainFound
+    | MainMissing
+    | ErrandBorn
+    | ErrandEnded
+    | DeadlinePassed
 )
 
 KINDS: tuple[type[Event], ...] = (
@@ -177,4 +228,9 @@ KINDS: tuple[type[Event], ...] = (
     WasReset,
     ClockRead,
     Condemned,
+    MainFound,
+    MainMissing,
+    ErrandBorn,
+    ErrandEnded,
+    DeadlinePassed,
 )

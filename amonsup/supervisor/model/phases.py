@@ -1,7 +1,8 @@
 """Where a service stands, where it is wanted, and the public word for it.
 
 Internal phases are finer than the states users see, because the engine must know *why* a service is on its way
-down. One table maps them to the public words; nothing else translates.
+down. `public` maps them to the public words; nothing else
+translates.
 """
 
 from __future__ import annotations
@@ -70,6 +71,12 @@ PUBLIC: dict[Phase, State] = {
     Phase.FATAL: State.FATAL,
     Phase.QUARANTINED: State.FATAL,
 }
+
+
+def public(phase: Phase, health: str) -> State:
+    """The public word; only what runs can be unhealthy."""
+    return State.UNHEALTHY if phase is Phase.RUNNING and health == "unhealthy" else PUBLIC[phase]
+
 
 LIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.DRAINING, Phase.STOPPING, Phase.CLEANING})
 """Phases in which processes of the service may exist."""

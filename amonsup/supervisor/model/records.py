@@ -41,10 +41,10 @@ class ExitReport(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One service's share of an operation, queued at the service. verb: start, stop or restart.
+    """One service's share of an operation, queued at the service. verb: start, stop, restart or reload.
 
-    `kill`: skip the stop signal. `forget`: an apply removed the service. `force`: although somebody holds it.
-    `begun` is set by the engine.
+    `kill`: skip the stop signal. `forget`: an apply removed the service. `force`: although somebody holds it, and
+    without its preflight. `begun` is set by the engine.
     """
 
     operation: str
@@ -70,6 +70,40 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str
     why: str = ""
     since: float = 0.0
+
+
+class Errand(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A process besides the main one, started on behalf of the service. kind: one of SLOTS; `token` names it for ever.
+
+    pid 0: it is to be started, or nobody has noted yet that it was. `is_killed`: its time was over.
+    """
+
+    kind: str
+    token: int
+    generation: int
+    pid: int = 0
+    start_ticks: int = 0
+    is_killed: bool = False
+
+
+SLOTS = {
+    "pre_start": "hook",
+    "post_start": "hook",
+    "pre_stop": "hook",
+    "post_stop": "hook",
+    "preflight": "order",
+    "reload": "order",
+    "check": "check",
+}
+"""Kinds of errands. Each is made in a slot, and there is at most one in a slot at a time; it is a scope of its own."""
+
+
+class Deadline(msgspec.Struct, frozen=True):
+    """A deadline besides the phase's own. kind: a slot (an errand or what follows one), or `health`, the next check."""
+
+    kind: str
+    token: int
+    at: float
 
 
 class ServiceState(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -109,6 +143,24 @@ class ServiceState(msgspec.Struct, omit_defaults=True, kw_only=True):
     is_paused: bool = False  # stopped by a person, or not to start by itself: the calendar starts nothing
     skipped: int = 0  # scheduled runs left out, because the one before was not over, or of a hold
     missed: int = 0  # scheduled runs whose time passed while nobody was there
+    was_up: bool = False  # this life has been RUNNING
+    has_forked: bool = False  # type forking: the process that was started has ended, as it should
+    is_reloading: bool = False  # it said RELOADING=1, and not yet READY=1
+    errands: tuple[Errand, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    serial: int = 0  # the last token of an errand or a deadline
+    health: str = ""  # starting, healthy or unhealthy; empty: not checked
+    failures: int = 0  # of its check, in a row, as far as they count
+    checked: float = 0.0  # when it was checked last
+    verdict: str = ""  # what the last check said
+
+
+def errand_in(state: ServiceState, slot: str) -> Errand | None:
+    """What is under way in a slot."""
+    for errand in state.errands:
+        if SLOTS[errand.kind] == slot:
+            return errand
+    return None
 
 
 KEPT_EXITS = 5

@@ -15,14 +15,6 @@ Errors = Callable[..., list[str]]
 
 # key: (a right value, a wrong one, the words about the wrong one)
 VALUES = {
-    "pid_file": ("/run/x.pid", "[x]", "expected one value, found a list"),
-    "healthcheck": ("{test: [CMD, ls]}", "{tcp: nowhere}", "'nowhere' is not an address"),
-    "reload": ("SIGHUP", "SIGHPU", "'SIGHPU' is not a signal"),
-    "preflight": ("[ls]", "[]", "names no program"),
-    "pre_start": ("ls", "''", "names no program"),
-    "post_start": ("ls", "''", "names no program"),
-    "pre_stop": ("ls", "''", "names no program"),
-    "post_stop": ("ls", "''", "names no program"),
     "sockets": ("{http: '127.0.0.1:80'}", "{http: 80}", "'80' is not an address"),
     "update": ("{command: ls}", "{comand: ls}", "did you mean 'command'?"),
     "remote": ("viewer", "boss", "'boss' is unknown"),
@@ -39,7 +31,7 @@ def test_every_entry_has_a_key_and_a_case() -> None:
     names = {*SERVICE, *(f"logging.{name}" for name in LOGGING.keys)}
     assert {key.partition("=")[0] for key in not_yet.SERVICE} <= names
     assert set(not_yet.SITE) <= set(SITE)
-    assert set(VALUES) | {"type=forking"} == set(not_yet.SERVICE)
+    assert set(VALUES) == set(not_yet.SERVICE)
 
 
 @pytest.mark.parametrize("key", VALUES)
@@ -60,25 +52,11 @@ def test_typed_all_the_same(errors: Errors, key: str) -> None:
     assert any(words in each for each in found), found
 
 
-def test_forking(errors: Errors) -> None:
-    found = errors("services:\n  s: {command: /bin/true, type: forking, pid_file: /run/x}\n")
-    assert [each.split(" ")[:4] for each in found] == [
-        ["a.yaml:2:27:", "services.s.type:", "not", "yet:"],
-        ["a.yaml:2:42:", "services.s.pid_file:", "not", "yet:"],
-    ]
-
-
 def test_without_the_table_they_would_work(monkeypatch: pytest.MonkeyPatch, site: Callable[..., object]) -> None:
     monkeypatch.setattr(Record, "_refuse_missing", lambda *_: None)
     lines = [f"    {key}: {right}\n" for key, (right, _, _) in VALUES.items() if "." not in key]
     inner = ", ".join(f"{key[8:]}: {right}" for key, (right, _, _) in VALUES.items() if "." in key)
-    apart = ("pid_file",)
-    kept = [line for line in lines if not line.strip().startswith(apart)]
-    outcome = site(
-        "services:\n  s:\n    command: /bin/true\n" + "".join(kept) + f"    logging: {{{inner}}}\n"
-        "  f: {command: /bin/true, type: forking, pid_file: /run/x}\n"
-    )
+    outcome = site("services:\n  s:\n    command: /bin/true\n" + "".join(lines) + f"    logging: {{{inner}}}\n")
     assert not isinstance(outcome, list), [each.render() for each in outcome]
     spec = outcome.fleet.services[0]  # type: ignore[attr-defined]
-    assert spec.healthcheck.test == ("ls",)
     assert spec.logging.files == ("/var/log/x",)

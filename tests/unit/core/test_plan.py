@@ -51,19 +51,19 @@ IN_PLACE = {
     "cpus": "the kernel takes it for processes that run",
     "pids_limit": "the kernel takes it for processes that run",
     "cpuset": "the kernel takes it for processes that run",
+    "pid_file": "asked when a start ends",
+    "healthcheck": "asked before each check",
+    "reload_signal": "asked at a reload",
+    "reload_command": "asked at a reload",
+    "preflight": "asked before a command",
+    "pre_start": "asked before a start",
+    "post_start": "asked after a start",
+    "pre_stop": "asked before a stop",
+    "post_stop": "asked after an end",
 }
 """Why a running life need not know; proven below where the engine is concerned."""
 
 NOT_YET = {
-    "pid_file": "pid_file",
-    "healthcheck": "healthcheck",
-    "reload_signal": "reload",
-    "reload_command": "reload",
-    "preflight": "preflight",
-    "pre_start": "pre_start",
-    "post_start": "post_start",
-    "pre_stop": "pre_stop",
-    "post_stop": "post_stop",
     "sockets": "sockets",
     "update": "update",
     "remote": "remote",
@@ -124,6 +124,15 @@ OTHER: dict[str, Any] = {
     "cap_drop": ("ALL",),
     "cap_add": ("CAP_CHOWN",),
     "secrets": (("token", "/etc/t"),),
+    "pid_file": "/run/s.pid",
+    "healthcheck": Healthcheck(test=("/bin/check",)),
+    "reload_signal": 10,
+    "reload_command": ("/bin/reload",),
+    "preflight": ("/bin/preflight",),
+    "pre_start": ("/bin/hook",),
+    "post_start": ("/bin/hook",),
+    "pre_stop": ("/bin/hook",),
+    "post_stop": ("/bin/hook",),
 }
 
 

@@ -20,6 +20,7 @@ from amonsup.config.specs import (
     Backoff,
     Condition,
     Dependency,
+    Healthcheck,
     RestartPolicy,
     ServiceSpec,
     ServiceType,
@@ -34,7 +35,8 @@ from tests.support.playbook import Playbook
 NAMES = ("a", "b", "c", "d")
 
 names = st.sampled_from(NAMES)
-verbs = st.sampled_from(("start", "stop", "restart"))
+verbs = st.sampled_from(("start", "stop", "restart", "reload"))
+SLOW = ("pre_start", "post_start", "pre_stop", "post_stop", "preflight", "reload", "check")
 
 
 class Sketch(NamedTuple):
@@ -53,6 +55,9 @@ class Sketch(NamedTuple):
     limit: int = 0
     schedule: str = ""
     catch_up: bool = False
+    hooks: tuple[str, ...] = ()
+    preflight: bool = False
+    health: str = ""  # on_failure
 
     def __repr__(self) -> str:
         unusual = [f"{k}={v!r}" for k, v in self._asdict().items() if v != self._field_defaults.get(k)]
@@ -73,6 +78,13 @@ class Sketch(NamedTuple):
             start_limit=StartLimit(self.limit, 60.0) if self.limit else None,
             schedule=self.schedule if self.type == "oneshot" else "",
             catch_up=self.catch_up,
+            preflight=("/bin/preflight",) if self.preflight else (),
+            healthcheck=Healthcheck(
+                test=("/bin/check",), interval_s=3.0, retries=2, start_period_s=1.0, on_failure=self.health
+            )
+            if self.health and self.type != "oneshot"
+            else None,
+            **dict.fromkeys(self.hooks, ("/bin/hook",)),
         )
 
 
@@ -88,7 +100,7 @@ def sketches(draw: st.DrawFn, name: str, earlier: tuple[Sketch, ...]) -> Sketch:
     return Sketch(
         name,
         tuple(needs),
-        type=draw(st.sampled_from(("simple", "simple", "notify", "oneshot"))),
+        type=draw(st.sampled_from(("simple", "simple", "notify", "oneshot", "forking"))),
         restart=draw(st.sampled_from(("always", "on-failure", "unless-stopped", "no"))),
         program=draw(st.sampled_from(("/bin/one", "/bin/two"))),
         min_uptime_s=draw(st.sampled_from((1.0, 0.0))),
@@ -98,6 +110,9 @@ def sketches(draw: st.DrawFn, name: str, earlier: tuple[Sketch, ...]) -> Sketch:
         limit=draw(st.sampled_from((0, 1, 3))),
         schedule=draw(st.sampled_from(("", "*/5 * * * *", "@daily"))),
         catch_up=draw(st.booleans()),
+        hooks=tuple(draw(st.sets(st.sampled_from(SLOW[:4]), max_size=4))) if draw(st.booleans()) else (),
+        preflight=draw(st.booleans()),
+        health=draw(st.sampled_from(("", "", "restart", "none"))),
     )
 
 
@@ -129,7 +144,7 @@ class FleetMachine(RuleBasedStateMachine):
         known = [name for name in self.book.fleet.specs if name in chosen]
         if not self.may_command() or not known:
             return
-        kill = kill and verb != "start"
+        kill = kill and verb in ("stop", "restart")
         self.operations.append(self.book.command(verb, *known, kill=kill, force=force))
 
     @rule(name=names, for_s=st.sampled_from((5.0, 1000.0)))
@@ -214,6 +229,29 @@ class FleetMachine(RuleBasedStateMachine):
         if name in self.book.lives and self.book.lives[name].is_asked_for:
             self.book.unborn(name)
 
+    @rule(kind=st.sampled_from(SLOW), is_slow=st.booleans(), is_failing=st.booleans())
+    def errands_misbehave(self, kind: str, is_slow: bool, is_failing: bool) -> None:
+        (self.book.slow.add if is_slow else self.book.slow.discard)(kind)
+        self.book.failing.pop(kind, None)
+        if is_failing:
+            self.book.failing[kind] = "exit 1"
+
+    @precondition(lambda self: self.book.chores)
+    @rule(
+        index=st.integers(0, 7),
+        reason=st.sampled_from(("", "", "exit 1")),
+        how=st.sampled_from(({}, {}, {"is_void": True}, {"is_unknown": True})),
+    )
+    def an_errand_ends(self, index: int, reason: str, how: dict[str, bool]) -> None:
+        found = [key for key, chore in self.book.chores.items() if chore.is_born]
+        if found:
+            name, slot = found[index % len(found)]
+            self.book.chore_ends(name, slot, reason or ("lost" if how else ""), **how)
+
+    @rule(name=names, is_lost=st.booleans())
+    def the_daemon_hides(self, name: str, is_lost: bool) -> None:
+        (self.book.lost.add if is_lost else self.book.lost.discard)(name)
+
     # -- time --
 
     @rule(seconds=st.sampled_from((0.5, 1.0, 10.0, 100.0)))
@@ -233,9 +271,15 @@ class FleetMachine(RuleBasedStateMachine):
     def the_clock_is_set(self, by_s: float) -> None:
         self.book.set_clock(by_s)
 
+    @precondition(lambda self: self.book.deadlines)
+    @rule(index=st.integers(0, 7))
+    def another_deadline_is_early(self, index: int) -> None:
+        found = list(self.book.deadlines)
+        self.book.fire_deadline(*found[index % len(found)])
+
     # -- what is over --
 
-    @rule(name=names, back=st.integers(1, 3), which=st.integers(0, 6))
+    @rule(name=names, back=st.integers(1, 3), which=st.integers(0, 11))
     def stale(self, name: str, back: int, which: int) -> None:
         """An event of an earlier life, or of a deadline that was moved, changes nothing and orders nothing."""
         if name not in self.book.fleet.states:
@@ -251,10 +295,20 @@ class FleetMachine(RuleBasedStateMachine):
             ev.Exited(name=name, generation=past, pid=state.pid, report=report),
             ev.Swept(name=name, generation=past),
             ev.TimerFired(name=name, token=state.timer_token - back),
+            ev.MainFound(name=name, generation=past, pid=99, start_ticks=1),
+            ev.MainMissing(name=name, generation=past, reason="no"),
+            ev.ErrandBorn(name=name, token=self._old_token(name, back), pid=99, start_ticks=1),
+            ev.ErrandEnded(name=name, token=self._old_token(name, back), is_ok=back == 1),
+            ev.DeadlinePassed(name=name, kind="hook", token=self._old_token(name, back)),
         )[which]
         before = copy.deepcopy(self.book.fleet.states)
         assert self.book.fleet.handle([event], self.book.now) == []
         assert self.book.fleet.states == before
+
+    def _old_token(self, name: str, back: int) -> int:
+        state = self.book.state(name)
+        known = {e.token for e in state.errands} | {d.token for d in state.deadlines}
+        return next(token for token in range(state.serial + back, -10, -1) if token not in known)
 
     @rule()
     def the_supervisor_dies(self) -> None:
@@ -302,6 +356,9 @@ class FleetMachine(RuleBasedStateMachine):
             return
         book = self.book
         book.deaf.clear()
+        book.slow.clear()
+        book.failing.clear()
+        book.lost.clear()
         book.fleet.is_watching_only = False
         for name in list(book.fleet.states):
             book.release(name)
@@ -332,11 +389,20 @@ class FleetMachine(RuleBasedStateMachine):
                 if life is None or not life.is_alive or name not in book.fleet.specs:
                     continue
                 kind = book.fleet.specs[name].type
-                if kind is ServiceType.ONESHOT and state.phase is Phase.STARTING:
+                is_starter = kind is ServiceType.FORKING and not state.has_forked
+                if (kind is ServiceType.ONESHOT or is_starter) and state.phase is Phase.STARTING:
                     book.exits(name, code=0)
                 elif kind is ServiceType.NOTIFY:
                     book.notice(name, is_ready=True, is_alive=True)
             self.answer_all()
+            for name, slot in [key for key, chore in book.chores.items() if chore.is_born]:
+                if (name, slot) in book.chores:
+                    book.chore_ends(name, slot)
+                self.answer_all()
+            for name, kind in [key for key in book.deadlines if key[1] in ("order", "health")]:
+                if (name, kind) in book.deadlines:
+                    book.fire_deadline(name, kind)
+                self.answer_all()
             for name in [n for n in book.timers if book.phase(n) is not Phase.RUNNING]:
                 book.now = max(book.now, book.timers[name][1]) if name in book.timers else book.now
                 if name in book.timers:

@@ -12,6 +12,7 @@ from amonsup.supervisor.core import (
     coming_up,
     commands,
     deadlines,
+    errands,
     going_down,
     holds,
     notices,
@@ -46,7 +47,7 @@ def test_every_rule_is_used_and_documented_rules_are_the_engines_own() -> None:
     used = set(table.TABLE.values())
     handlers = {
         rule
-        for room in (coming_up, commands, deadlines, going_down, holds, notices, runs, surroundings)
+        for room in (coming_up, commands, deadlines, errands, going_down, holds, notices, runs, surroundings)
         for name, rule in inspect.getmembers(room, inspect.isfunction)
         if name.startswith("on_")
     }

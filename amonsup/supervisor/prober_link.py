@@ -1,0 +1,68 @@
+"""Talking to the prober: which checks it is asked to make, and what it found.
+
+The prober is born with one end of a channel; our end is in the descriptor store, so it outlives a supervisor. What a
+predecessor had asked of it is asked anew by the engine, and an answer that nobody waits for any more is ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+
+from amonsup.config.specs import Healthcheck
+from amonsup.loop import channel as channels
+from amonsup.loop.channel import Channel, Message
+from amonsup.loop.loop import Loop
+from amonsup.supervisor.adapters.store import Store
+
+LINK = "link:prober"
+LINK_FD = 3
+
+
+class ProberLink:
+    """`on_verdict(service, token, failure, output)`; `on_gone`: what was asked is not answered any more."""
+
+    def __init__(
+        self, loop: Loop, store: Store, on_verdict: Callable[[str, int, str, str], None], on_gone: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._store = store
+        self._on_verdict = on_verdict
+        self._on_gone = on_gone
+        self._channel: Channel | None = None
+
+    def resume(self) -> None:
+        """A predecessor's prober may still be there."""
+        fd = self._store.descriptors.get(LINK)
+        if fd is not None:
+            self._channel = Channel(self._loop, socket.socket(fileno=os.dup(fd)), self._on_message, self._closed)
+
+    def make(self) -> tuple[tuple[int, int], ...]:
+        """A new channel for a prober about to be born: its end, and the number it gets."""
+        ours, theirs = channels.pair()
+        if self._channel is not None:
+            self._channel.close()
+        self._store.keep(LINK, os.dup(ours.fileno()))
+        self._channel = Channel(self._loop, ours, self._on_message, self._closed)
+        return ((theirs.detach(), LINK_FD),)
+
+    def ask(self, name: str, token: int, check: Healthcheck) -> bool:
+        """False: there is nobody to ask."""
+        if self._channel is None or self._channel.is_closed:
+            return False
+        kind, target = ("http", check.http) if check.http else ("tcp", check.tcp)
+        asked = {"do": "probe", "service": name, "token": token, "kind": kind, "target": target}
+        self._channel.send({**asked, "timeout_s": check.timeout_s})
+        return True
+
+    def _on_message(self, message: Message, fds: list[int]) -> None:
+        channels.close_all(fds)
+        if message["do"] == "verdict":
+            self._on_verdict(message["service"], message["token"], message["failure"], message["output"])
+
+    def _closed(self) -> None:
+        """The prober has ended; its pidfd says so too, and a new one will be made."""
+        self._channel = None
+        self._on_gone()
+        self._store.drop(LINK)
