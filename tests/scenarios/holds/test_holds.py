@@ -113,7 +113,7 @@ def test_an_apply_keeps_its_hands_off(site, clock):
     assert site.row("db")["pid"] == pids["db"]
     site.write("conf.d/holds.yaml", text.replace("  db:", "  other:").replace("{db:", "{other:"))
     refusal = site.refused("apply")
-    assert "db, which conf.d has no more, is held by" in refusal["text"]
+    assert "db, which would go, is held by" in refusal["text"]
     assert site.row("db")["pid"] == pids["db"]
 
 

@@ -98,10 +98,14 @@ def test_the_supervisor_dies_while_it_scales(open_site, user):
     """Its successor finishes it: nobody twice, nobody forgotten, the others untouched."""
     site = open_site(user, patches="doomed").start()
     kept = site.running("ce-1", "web")
-    deaths, count = 0, 2
-    for point in ("applied before 1", "applied after 1", "spawn after 1", "signal after 1", "sweep before 1"):
-        goes_down = point.split()[0] in ("signal", "sweep")
-        count = 1 if goes_down else 3 if count != 3 else 4
+    deaths = 0
+    for point, count in (
+        ("applied before 1", 3),
+        ("applied after 1", 4),
+        ("spawn after 1", 5),
+        ("signal after 1", 2),
+        ("sweep before 1", 1),
+    ):
         site.write("doom", point)
         word = site.talk("scale", f"scale-{point}", scales=[f"ce={count}"])
         assert word["type"] == "finished", word
