@@ -46,7 +46,7 @@ def read(spec: ServiceSpec, state: ServiceState, wall: float) -> ClockRead:
         next=coming,
         passed=passed,
         first=after(state.dealt) if passed else 0.0,
-        is_now=passed > 0 and 0 < after(max(wall - PUNCTUAL_S, state.dealt)) <= wall,
+        is_now=passed > 0 and 0 < after(wall - PUNCTUAL_S) <= wall,
         is_often=0 < after(coming) - coming <= OFTEN_S if coming else False,
     )
 

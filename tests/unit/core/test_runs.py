@@ -135,6 +135,13 @@ def test_what_a_suspension_missed_is_one_decision(catches_up: bool, away_s: floa
     assert spawns(book) == 1, "and it goes on as before"
 
 
+def test_a_run_of_its_own_moment_makes_up_for_nothing() -> None:
+    book = booted(job(catch_up=True))
+    book.set_clock(30 * MINUTE)
+    assert spawns(book) == 1
+    assert book.said("job", "run-missed") == ["2 runs, the first of 2026-03-01 12:10:00 UTC"]
+
+
 def test_a_run_that_is_a_little_late_is_no_missed_one() -> None:
     book = booted(job())
     book.set_clock(10 * MINUTE + 30)
