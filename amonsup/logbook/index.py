@@ -14,6 +14,7 @@ Positions never decrease. Reading ends at the first record that cannot be one; t
 from __future__ import annotations
 
 import os
+import stat
 import struct
 
 RECORD = struct.Struct("<4sIQdQ")
@@ -28,6 +29,8 @@ DROP = b"DROP"
 KINDS = frozenset({SEGMENT, LIFE, TIME, DROP})
 
 TIME_APART_S = 10.0
+MOST_BYTES = 64 << 20
+"""The two million records of years; whoever reads need not be who wrote."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,11 +122,13 @@ class Marks:
 
 
 def read(path: str) -> Marks:
-    """The index file; an empty one if there is none or it cannot be read."""
+    """The index file, at most MOST_BYTES of it; an empty one if there is none or it cannot be read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb", buffering=0) as file:
-            return Marks(file.readall() or b"")
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return Marks(b"")
+            return Marks(file.read(MOST_BYTES) or b"")
     except OSError:
         return Marks(b"")
 

@@ -36,7 +36,19 @@ FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 class Sink:
     """One log. Everything may raise OSError; then `close`, and make a new one."""
 
-    __slots__ = ("due", "fd", "life", "log", "log_dir", "marked_at", "marked_position", "offset", "settings", "start")
+    __slots__ = (
+        "due",
+        "fd",
+        "is_unpacked",
+        "life",
+        "log",
+        "log_dir",
+        "marked_at",
+        "marked_position",
+        "offset",
+        "settings",
+        "start",
+    )
 
     def __init__(self, log_dir: str, log: str, settings: Settings, entries: list[str] | None = None) -> None:
         """`entries`: a fresh listing of the directory, as far as it concerns this log, if there is one."""
@@ -49,6 +61,7 @@ class Sink:
         self.life = (-1, 0)
         self.marked_at = 0.0
         self.marked_position = -1
+        self.is_unpacked = False  # whether, when it was opened, files lay there that a logger had not come to pack
         self.due = 0.0  # Unix time of the next rotation by time; 0: none
         try:
             self._open(entries)
@@ -245,6 +258,7 @@ class Sink:
             entries = None
         found = layout(self.log_dir, self.log, entries)
         self._settle_twins([segment.file.number for segment in found.segments])
+        self.is_unpacked = any(segment.file.number > 1 and not segment.file.is_packed for segment in found.segments)
         if found.is_rebuilt:
             marking.replace(self.index, bytes(marks_of(found.segments)))
         elif not found.marks.is_whole:

@@ -245,6 +245,8 @@ class Stream:
                 self.spool = None
                 return 0, False
             moved = spool.fill(life.fd)
+            if not moved:
+                return 0, True
         start = sink.end
         poured = spool.pour(sink)
         if poured == 0:
@@ -267,6 +269,8 @@ class Stream:
             entries = owner.listing(self.log) if self.trouble is None else None
             self.sink = Sink(owner.log_dir, self.log, self.settings, entries)
             self._arm()
+            if self.sink.is_unpacked:
+                owner.rotated(self)
         if self.spool is None and (self.settings.timestamps or (is_new and self._has_spooled())):
             self.spool = Spool(owner.log_dir, self.sink)
         return self.sink

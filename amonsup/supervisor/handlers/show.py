@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from amonsup.config.specs import Dependency, ServiceSpec
-from amonsup.logbook import ending
-from amonsup.logbook.names import log_name
+from amonsup.logbook import ending, index
+from amonsup.logbook.names import index_path, log_name
 from amonsup.supervisor.core import ordering
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers import blockers
@@ -51,10 +51,17 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
         blocked_by=tuple(each.name if each.kind == "dependant" else words(each) for each in blocked),
         queue=tuple(f"{task.verb} by {task.by}" for task in state.queue),
         scope=desk.lives.scopes.kind,
-        facts=_limits(desk, spec),
+        facts={**_limits(desk, spec), **_dropped(desk.site.log_dir, spec)},
         at_boot=_at_boot(desk, fleet, spec),
         health=health_row(desk, spec, state),
     )
+
+
+def _dropped(log_dir: str, spec: ServiceSpec) -> dict[str, str]:
+    """What is missing in its logs, as far back as their indexes go (`on_full: drop`)."""
+    paths = (index_path(log_dir, log_name(spec.name, is_stderr=is_stderr)) for is_stderr in (False, True))
+    count = sum(record[2] for path in paths for record in index.read(path).of_kind(index.DROP))
+    return {"dropped": f"{count} bytes that could not be written into its log"} if count else {}
 
 
 def _limits(desk: Desk, spec: ServiceSpec) -> dict[str, str]:

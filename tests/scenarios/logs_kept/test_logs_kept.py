@@ -153,6 +153,7 @@ def test_a_full_disk_and_a_service_that_must_not_wait(open_disk, stamps):
         assert (kept + dropped - len(said)) % len(b"after\n") == 0, "every byte is kept or counted"
     marks = index.read(str(log / ".index" / "puppet.log"))
     assert [record[2] for record in marks.of_kind(index.DROP)] == [dropped]
+    assert site.show("puppet")["facts"]["dropped"].startswith(f"{dropped} bytes")
 
 
 def test_a_directory_that_vanishes(open_site, user):

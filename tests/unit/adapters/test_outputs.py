@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from amonsup.supervisor.adapters.accounts import Account
-from amonsup.supervisor.adapters.outputs import Outputs
+from amonsup.supervisor.adapters.outputs import STDERR, Outputs
 
 NOBODY_ELSE = Account(-1, -1, (), "me", "/", "/bin/sh")
 
@@ -100,6 +100,28 @@ def test_a_fifo_goes_when_the_logger_has_everything(outputs: Outputs, store: Fak
     assert (os.listdir(tmp_path / "fifo"), store.descriptors, rung) == ([], {}, ["drained"])
 
 
+def test_stderr_apart_is_a_second_fifo_of_the_same_life(outputs: Outputs, store: FakeStore, tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+    outputs.settings_of = lambda name: {"of": name}
+    outputs.connect(lambda message, _fds: told.append(message))
+    outputs.make("s", 1, NOBODY_ELSE)
+    outputs.make("s", 1, NOBODY_ELSE, STDERR)
+    outputs.begun("s", 1)
+    outputs.over("s", 1)
+    assert [(m["do"], m.get("is_stderr", False)) for m in told] == [
+        ("capture", False),
+        ("capture", True),
+        ("over", False),
+        ("over", True),
+    ]
+    assert told[0]["settings"] == {"of": "s"}
+    assert outputs.lives() == [("s", 1)]
+    outputs.drained("s", 1)
+    assert (list(store.descriptors), outputs.is_drained) == (["fifo:s:1:err"], False)
+    outputs.drained("s", 1, STDERR)
+    assert (os.listdir(tmp_path / "fifo"), store.descriptors, outputs.is_drained) == ([], {}, True)
+
+
 def test_one_that_was_made_and_never_used_is_let_go(outputs: Outputs, logger: FakeLogger, tmp_path: Path) -> None:
     outputs.connect(logger.send)
     outputs.make("s", 5, NOBODY_ELSE)
@@ -115,12 +137,14 @@ def test_the_end_of_what_was_never_made_is_nothing(outputs: Outputs) -> None:
 def test_a_successor_finds_fifos_by_store_and_by_path(outputs: Outputs, tmp_path: Path, logger: FakeLogger) -> None:
     outputs.make("kept", 1, NOBODY_ELSE)
     os.mkfifo(tmp_path / "fifo" / "only-a-path.7")
+    os.mkfifo(tmp_path / "fifo" / "only-a-path.7.err")
     (tmp_path / "fifo" / "no-life").write_text("")
     successor_store = FakeStore()
     successor_store.descriptors = {"fifo:kept:1": os.dup(outputs._store.descriptors["fifo:kept:1"])}
     successor = Outputs(str(tmp_path), successor_store)  # type: ignore[arg-type]
     successor.recover(lambda name, _generation: name == "kept")
     successor.connect(logger.send)
-    assert logger.told == [("capture", "kept", 1), ("capture", "only-a-path", 7), ("over", "only-a-path", 7)]
+    alone = [("capture", "only-a-path", 7)] * 2 + [("over", "only-a-path", 7)] * 2
+    assert logger.told == [("capture", "kept", 1), *alone]
     for name in list(successor_store.descriptors):
         successor_store.drop(name)

@@ -255,11 +255,14 @@ def test_plain_and_packed_side_by_side(tmp_path: Path) -> None:
         os.write(pipe.writer, LINES)
         drain(out, pipe.reader)
         out.close()
+    assert not out.is_unpacked, "nothing was there"
     for number, is_complete in ((2, True), (3, False)):
         plain = tmp_path / f"s.log.{number}"
         packed = gzip.compress(plain.read_bytes())
         Path(f"{plain}.gz").write_bytes(packed if is_complete else packed[:-9])
-    Sink(str(tmp_path), "s.log", settings_of()).close()
+    out = Sink(str(tmp_path), "s.log", settings_of())
+    out.close()
+    assert out.is_unpacked, "what an earlier logger had not come to pack is packed by the next"
     assert not (tmp_path / "s.log.2").exists()
     assert not (tmp_path / "s.log.3.gz").exists()
     assert b"".join(contents(tmp_path)) == LINES
