@@ -7,6 +7,7 @@ import os
 import pty
 import random
 import re
+import resource
 import select
 import shutil
 import signal
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import procfs
@@ -152,7 +154,7 @@ def _searching(lab: Lab, settings: Settings) -> Table:
     amonsup = [str(BIN / "amonsup"), "-c", str(home / "amonsup.yaml"), "logs", "big", "--grep", NEEDLE]
     zgrep = ["zgrep", "-h", "-E", NEEDLE, *map(str, files)]
     table = Table(f"reading: a search through {total >> 20} MiB in {len(files)} files, all but two of them compressed")
-    found: dict[str, tuple[int, float, int]] = {}
+    found: dict[str, Found] = {}
     ours = Row("amonsup logs --grep", unit="s", base="zgrep -E", targets=TARGETS.get("logs_grep", ()))
     theirs = Row("zgrep -E", unit="s")
     for number in range(settings.grep_runs):
@@ -160,19 +162,35 @@ def _searching(lab: Lab, settings: Settings) -> Table:
             say(f"{row.subject}, run {number + 1}")
             guarded(row, lambda row=row, argv=argv: [_search(row.subject, argv, found)])  # type: ignore[misc]
     table.rows += [ours, theirs]
-    for subject, (lines, first_s, rss) in found.items():
+    for subject, each in found.items():
         table.notes.append(
-            f"{subject}: {lines} lines, the first after {first_s:.2f} s, at most {rss >> 10} MiB resident"
+            f"{subject}: {each.lines} lines, the first after {each.first_s:.2f} s, at most {each.rss_kib >> 10} MiB "
+            f"resident, {each.cpu_s:.1f} s of processor time"
         )
-    if len({lines for lines, _, _ in found.values()}) > 1:
+    if len({each.lines for each in found.values()}) > 1:
         ours.failed = "they did not find the same"
         ours.samples.clear()
     return table
 
 
-def _search(subject: str, argv: list[str], found: dict[str, tuple[int, float, int]]) -> float:
-    """Seconds. The children of zgrep count for their largest."""
-    began = time.monotonic()
+@dataclass(frozen=True)
+class Found:
+    """What one run of a search gave, and took. Processor time of all its processes; memory of the first."""
+
+    lines: int
+    first_s: float
+    rss_kib: int
+    cpu_s: float
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _search(subject: str, argv: list[str], found: dict[str, Found]) -> float:
+    """Seconds."""
+    before, began = _cpu(), time.monotonic()
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         peak = _Peak(process.pid)
@@ -181,7 +199,7 @@ def _search(subject: str, argv: list[str], found: dict[str, tuple[int, float, in
         lines = process.stdout.read().count(b"\n") + bool(first)
         process.wait()
         took = time.monotonic() - began
-    found[subject] = lines, first_s, peak.end()
+    found[subject] = Found(lines, first_s, peak.end(), _cpu() - before)
     if process.returncode != 0:
         raise LabError(f"exit {process.returncode}")
     return took
