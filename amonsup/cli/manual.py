@@ -85,7 +85,11 @@ def advice(verb: Verb | None) -> str:
     """What stands below a complaint about the command line."""
     if verb is None:
         return "amonsup --help lists the verbs"
-    return f"usage: {usage(verb)}\namonsup {verb.name} --help says more"
+    known = grammar(verb)
+    words = usage(verb, known)
+    if len(words) > _WIDTH:
+        words = usage(verb, Grammar((), known.places)).replace(f" {verb.name}", f" {verb.name} [OPTIONS]", 1)
+    return f"usage: {words}\namonsup {verb.name} --help says more"
 
 
 def _value(option: Option) -> str:
