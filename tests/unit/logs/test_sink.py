@@ -48,8 +48,9 @@ class Mortal:
 
 
 def mortal(patch: pytest.MonkeyPatch, calls: int) -> None:
+    one = Mortal(calls)
     for module in (sink, marking, spool):
-        patch.setattr(module, "os", Mortal(calls))
+        patch.setattr(module, "os", one)
 
 
 def settings_of(**told: Any) -> Settings:
