@@ -13,7 +13,18 @@ import json
 import os
 import sys
 
-ROLES = ("guardian", "supervisor", "logger", "compressor", "reader", "prober", "control", "config", "probe")
+ROLES = (
+    "guardian",
+    "supervisor",
+    "logger",
+    "compressor",
+    "reader",
+    "prober",
+    "control",
+    "config",
+    "probe",
+    "attendant",
+)
 
 
 def command_line(role: str, options: dict[str, object]) -> list[str]:
@@ -71,6 +82,10 @@ def main() -> int:
         from amonsup.prober import prober
 
         return prober.main(options)
+    if role == "attendant":
+        from amonsup.logs import attendant
+
+        return attendant.main(options)
     if role == "config":
         from amonsup.config import helper
 

@@ -8,8 +8,10 @@ that is not there yet.
 from __future__ import annotations
 
 import os
+import pwd
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from collections.abc import Mapping as AbstractMapping
 
 import msgspec
 
@@ -18,7 +20,7 @@ from amonsup.config.accounts import group_exists, user_exists
 from amonsup.config.errors import ConfigError, shown
 from amonsup.config.services import Draft, listed_node
 from amonsup.config.specs import Condition, ServiceType
-from amonsup.config.strict_yaml import Node, Sequence
+from amonsup.config.strict_yaml import Mapping, Node, Sequence
 from amonsup.config.units import is_name
 
 RESERVED = frozenset({"all", "guardian", "supervisor", "logger", "control", "prober"})
@@ -29,7 +31,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Ground(msgspec.Struct, frozen=True):
     """What the services are checked against. `is_whole`: no other file can hold more services."""
 
-    environ: Mapping[str, str]
+    environ: AbstractMapping[str, str]
     euid: int
     run_dir: str
     is_whole: bool = True
@@ -190,6 +192,7 @@ def _warn_of_absences(drafts: list[Draft], ground: Ground) -> None:
     directories: dict[str, bool] = {"": True}
     for draft in drafts:
         spec = draft.spec if draft.spec.scale is None else instances.instance(draft.spec, 1)
+        _warn_of_files(draft, ground)
         is_there = _once(directories, spec.working_dir, os.path.isdir)
         if not is_there:
             at = draft.body.get("working_dir")
@@ -204,6 +207,46 @@ def _warn_of_absences(drafts: list[Draft], ground: Ground) -> None:
             at = draft.body.get("command")
             at = at.items[0] if type(at) is Sequence else at
             _warn(draft, at, "command", f"the program {shown(spec.command[0])} is not found")
+
+
+def _warn_of_files(draft: Draft, ground: Ground) -> None:
+    """What stands where a service is said to write by itself; nothing may stand there yet."""
+    logging = draft.body.get("logging")
+    node = logging.get("files") if type(logging) is Mapping else None
+    places = node.items if type(node) is Sequence else []
+    owner = _owner(draft.spec.user, ground)
+    for number, path in enumerate(draft.spec.logging.files):
+        says = "" if any(c in path for c in "*?[") else _unfit(path, owner)
+        if says:
+            at = places[number] if len(places) == len(draft.spec.logging.files) else node
+            _warn(draft, at, "logging.files", f"{shown(path)} {says}: it is not followed")
+
+
+def _owner(user: str, ground: Ground) -> int:
+    """Whose the files must be; -1: nobody knows."""
+    if not user:
+        return ground.euid
+    try:
+        return int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return -1
+
+
+def _unfit(path: str, owner: int) -> str:
+    """Why a path leads to no file that the service could write by itself; see logs/cutting.py too."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return ""
+    kinds = {stat.S_IFDIR: "is a directory", stat.S_IFLNK: "is a symbolic link", stat.S_IFIFO: "is a FIFO"}
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        return kinds.get(kind, "is a device or socket")
+    if owner >= 0 and status.st_uid != owner:
+        return f"belongs to uid {status.st_uid}, not to uid {owner}, who the service runs as"
+    if status.st_nlink > 1:
+        return f"has {status.st_nlink} names (hard links)"
+    return ""
 
 
 def _once(known: dict[str, bool], path: str, ask: Callable[[str], bool]) -> bool:

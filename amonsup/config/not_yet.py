@@ -8,14 +8,12 @@ besides whatever is wrong with its value.
 
 from __future__ import annotations
 
-_LOGGING = "output is captured, not yet rotated, watched or transformed"
 _AFAR = "there is no control plane"
 
 SERVICE: dict[str, str] = {
     "sockets": "sockets are not opened for services",
     "update": "nothing is updated from afar",
     "remote": _AFAR,
-    "logging.files": _LOGGING,
 }
 
 SITE: dict[str, str] = {}

@@ -74,6 +74,7 @@ ULIMITS = [
     "sigpending",
     "stack",
 ]
+MAX_OWN_FILES, MAX_OWN_PATH = 20, 1000
 MAX_WATCHES = 32
 MAX_PATTERNS = 20_000
 """Rules of one service, and characters of their patterns together (as ASCII): one message of ours holds them."""
@@ -204,6 +205,21 @@ class Watch(Reader, frozen=True):
 
     def form(self) -> dict[str, Any]:
         return {"anyOf": [{"enum": list(watch_rules.SETS)}, _WATCH_RULE.form()]}
+
+
+class OwnFiles(Reader, frozen=True):
+    """`logging.files`: paths, with wildcards or without."""
+
+    def read(self, node: Node, path: str, scope: Scope) -> tuple[str, ...]:
+        files: tuple[str, ...] = _OWN_FILES.read(node, path, scope)
+        if len(files) > MAX_OWN_FILES:
+            scope.report(node, path, f"{len(files)} paths", f"at most {MAX_OWN_FILES}")
+        if any(len(each.encode("utf-8", "surrogateescape")) > MAX_OWN_PATH for each in files):
+            scope.report(node, path, "a path is too long", f"at most {MAX_OWN_PATH} bytes")
+        return files
+
+    def form(self) -> dict[str, Any]:
+        return {**_OWN_FILES.form(), "maxItems": MAX_OWN_FILES}
 
 
 class Watches(Reader, frozen=True):
@@ -387,6 +403,7 @@ _WATCH_RULE = Record(
 )
 
 _WATCHES = ListOf(Watch())
+_OWN_FILES = ListOf(FilePath())
 
 LOGGING = Record(
     table(
@@ -409,7 +426,7 @@ LOGGING = Record(
             "What happens to output while the log cannot be written: the service waits, or it is dropped and counted.",
             "wait",
         ),
-        Key("files", ListOf(FilePath()), "Logs that the service writes by itself."),
+        Key("files", OwnFiles(), "Logs that the service writes by itself; *, ? and [ stand for any name."),
         Key("watch", Watches(), "Rules over the lines."),
     ),
     Logging,

@@ -143,6 +143,8 @@ def _spec(name: str, values: Values) -> ServiceSpec:
         values["success_codes"] = tuple(sorted({status for status in exits if status >= 0}))
         values["success_signals"] = tuple(sorted({-status for status in exits if status < 0}))
     reload = values.pop("reload", None)
+    if reload is not None:
+        values["is_reload_given"] = True
     if isinstance(reload, int):
         values["reload_signal"] = reload
     elif reload is not None:

@@ -156,6 +156,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     stop_grace_period_s: float = 10.0
     reload_signal: int = 1
     reload_command: tuple[str, ...] = ()
+    is_reload_given: bool = False  # the key stands there: what it says makes the service open its logs again
     preflight: tuple[str, ...] = ()
     pre_start: tuple[str, ...] = ()
     post_start: tuple[str, ...] = ()

@@ -31,7 +31,8 @@ MOST_FILES = 100
 MOST_DIRECTORIES = 100
 MOST_PROBLEMS = 20
 FILES_PER_MESSAGE = 8
-DEADLINE_S = 30
+DEADLINE_S, CUT_S = 30, 900
+"""Nobody else may be left to look after us."""
 
 _MAGIC = re.compile(r"[*?[]")
 _COPY = re.compile(r"\.[1-9][0-9]{0,5}(\.gz)?")
@@ -153,20 +154,8 @@ def _take(found: Found, path: str, *, is_former: bool = False) -> None:
     if key in found.files:
         os.close(fd)
         return
-    record = {"path": path, "dev": key[0], "ino": key[1], "watch": number, "former": is_former, "kind": _kind(fd)}
+    record = {"path": path, "dev": key[0], "ino": key[1], "watch": number, "former": is_former}
     found.files[key] = record, fd
-
-
-def _kind(fd: int) -> str:
-    """The file system, by name (proc(5), mountinfo, field 3 and the one behind the hyphen)."""
-    device = os.fstat(fd).st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    with contextlib.suppress(OSError), open("/proc/self/mountinfo") as lines:
-        for line in lines:
-            fields = line.split(" ")
-            if fields[2] == wanted:
-                return fields[fields.index("-") + 1]
-    return ""
 
 
 def tell(link: socket.socket, found: Found) -> None:
@@ -197,10 +186,10 @@ def _send(link: socket.socket, message: dict[str, Any], fds: list[int]) -> None:
 def main(options: dict[str, Any]) -> int:
     """options: `task` open (patterns, wanted, has_instance) or cut (see cutting.main)."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(DEADLINE_S if options["task"] == "open" else CUT_S)
     os.set_inheritable(LINK_FD, False)
     link = socket.socket(fileno=LINK_FD)
     if options["task"] == "open":
-        signal.alarm(DEADLINE_S)
         instance = INSTANCE_FD if options["has_instance"] else inotify.make()
         wanted = [(device, inode) for device, inode in options["wanted"]]
         tell(link, open_files(options["patterns"], wanted, instance))

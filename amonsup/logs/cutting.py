@@ -1,6 +1,7 @@
 """Rotating a file that its service keeps open, as the service's user; which way is safe, the supervisor has found out.
 
-`rename`    FILE becomes FILE.1 and the service is told to open it again (by the supervisor, afterwards)
+`rename`    FILE becomes FILE.1; nobody has it open
+`reopen`    the same, and the service is told to open it again (by the supervisor, afterwards)
 `collapse`  the head is copied to FILE.1, then taken out of the file (fallocate(2), FALLOC_FL_COLLAPSE_RANGE): whole
             blocks only, so the cut lies at a block's end, not at a line's; no writer is disturbed
 `freeze`    all but the last is copied; then the service's cgroup is frozen, the rest copied, the file emptied and the
@@ -160,7 +161,7 @@ class Cut:
         if ledger.settle(record, self.fd):
             ledger.save(self.record_fd, record)
         self._take_up_copy(record, max_files)
-        if method == "rename":
+        if method in ("rename", "reopen"):
             return self._rename(max_files)
         bytes_ = self._collapse(record) if method == "collapse" else self._empty(record, cgroup)
         self._take_up_copy(record, max_files)

@@ -37,7 +37,19 @@ SUFFIX = ".ledger"
 class Tail:
     """One inode. `seen`: its size when it was last looked at; `cutting`: an attendant is cutting it."""
 
-    __slots__ = ("asked_size", "cutting", "earlier", "fd", "is_former", "log", "path", "record", "record_fd", "seen")
+    __slots__ = (
+        "asked_size",
+        "cutting",
+        "earlier",
+        "fd",
+        "is_behind",
+        "is_former",
+        "log",
+        "path",
+        "record",
+        "record_fd",
+        "seen",
+    )
 
     def __init__(self, log: str, path: str, fd: int, record: ledger.Entry, record_fd: int, is_former: bool) -> None:
         self.log = log
@@ -48,6 +60,7 @@ class Tail:
         self.is_former = is_former
         self.seen = 0
         self.cutting = False
+        self.is_behind = False  # it is to be cut, and the last cut is not judged yet
         self.asked_size = 0
         self.earlier: dict[int, int] = {}  # inode of a copy to its descriptor
 
@@ -67,7 +80,9 @@ class TailSource:
         raw = b""
         for inode, start, end in tail.record["earlier"]:
             at = position + len(raw)
-            if start <= at < end and inode in tail.earlier:
+            if start <= at < end and inode not in tail.earlier:
+                return position, raw  # an attendant is looking for the copy
+            if start <= at < end:
                 raw += os.pread(tail.earlier[inode], min(size - len(raw), end - at), at - start)
         base = tail.record["base"]
         if not raw:
@@ -103,6 +118,7 @@ class Beat:
         "rules",
         "service",
         "tails",
+        "wanted",
         "watches",
     )
 
@@ -117,6 +133,7 @@ class Beat:
         self.directories: dict[int, list[str]] = {}
         self.watches: dict[int, Tail] = {}
         self.tails: dict[tuple[int, int], Tail] = {}
+        self.wanted: set[int] = set()  # inodes that were asked for last
         self.answered: set[tuple[int, int]] = set()
         self.is_asking = False
         self.is_known = False  # it was looked for before: what appears now is new
@@ -161,6 +178,9 @@ class Tails:
                 self._wait_for_cut(beat, tail)
         if not is_same or not beat.tails:
             self._ask(beat)
+        else:
+            files = [[t.path, t.record["dev"], t.record["ino"]] for t in beat.tails.values() if not t.is_former][:50]
+            self._send({"do": "following", "service": service, "files": files}, ())
 
     def set_rules(self, service: str, rules: list[Rule]) -> None:
         beat = self._beats.get(service)
@@ -179,6 +199,9 @@ class Tails:
     def found(self, message: Message, fds: list[int]) -> None:
         """An attendant's answer, or a part of it. The descriptors that are used are taken out of `fds`."""
         beat = self._beats.get(message["service"])
+        if beat is not None and message.get("failed"):
+            beat.is_asking = False
+            return
         if beat is None or len(fds) < len(message["files"]) + (1 if message["first"] else 0):
             return
         if message["first"]:
@@ -197,6 +220,8 @@ class Tails:
             for key, tail in beat.tails.items():
                 tail.is_former = tail.is_former or key not in beat.answered
             self._marker(beat)
+            for tail in beat.tails.values():
+                self._give_up_copies(beat, tail)
             self._drop_formers(beat)
             self._drop_stale(beat)
 
@@ -209,6 +234,8 @@ class Tails:
         if fds:
             copy = fds.pop(0)
             tail.earlier[os.fstat(copy).st_ino] = copy
+        if message["again"]:
+            tail.asked_size = 0
         self._after_cut(beat, tail)
 
     def rotate(self, service: str) -> None:
@@ -278,6 +305,7 @@ class Tails:
             return
         beat.ask_at = self._loop.now() + ASK_S
         wanted = [list(each) for each in self._wanted(beat)]
+        beat.wanted = {inode for _, inode in wanted}
         fds = (beat.instance,) if beat.instance >= 0 else ()
         self._send({"do": "attend", "service": beat.service, "wanted": wanted}, fds)
 
@@ -368,6 +396,19 @@ class Tails:
             if inode in tail.earlier and (position is None or position >= end):
                 os.close(tail.earlier.pop(inode))
 
+    def _give_up_copies(self, beat: Beat, tail: Tail) -> None:
+        """Copies that were looked for and are not there."""
+        lost = [each for each in tail.record["earlier"] if each[0] in beat.wanted and each[0] not in tail.earlier]
+        if lost and not tail.cutting:
+            tail.record["earlier"] = [each for each in tail.record["earlier"] if each not in lost]
+            self._save(beat, tail)
+            self._watches.grown(tail.log)
+
+    def _is_caught_up(self, tail: Tail) -> bool:
+        """Whether nothing of what was cut off is still to be judged: another cut would move it further away."""
+        position = self._watches.position(tail.log)
+        return position is None or position >= tail.record["base"]
+
     def _save(self, beat: Beat, tail: Tail) -> None:
         try:
             ledger.save(tail.record_fd, tail.record)
@@ -379,6 +420,11 @@ class Tails:
     def _cut(self, beat: Beat, tail: Tail) -> None:
         if tail.cutting or tail.is_former or not os.fstat(tail.fd).st_size:
             return
+        if not self._is_caught_up(tail):
+            if not tail.is_behind:
+                tail.is_behind = True
+                self._loop.call_at(self._loop.now() + LOCKED_S, lambda: self._cut_later(beat, tail))
+            return
         tail.cutting = True
         tail.asked_size = os.fstat(tail.fd).st_size
         message = {
@@ -389,6 +435,11 @@ class Tails:
             "ino": tail.record["ino"],
         }
         self._send(message, (tail.record_fd,))
+
+    def _cut_later(self, beat: Beat, tail: Tail) -> None:
+        tail.is_behind = False
+        if tail.fd >= 0:
+            self._cut(beat, tail)
 
     def _after_cut(self, beat: Beat, tail: Tail) -> None:
         """Whatever became of it stands in the record."""
@@ -418,6 +469,7 @@ class Tails:
         is_free = ledger.try_lock(fd)
         os.close(fd)
         if is_free:
+            tail.asked_size = 0  # whoever was asked may never have heard of it
             self._after_cut(beat, tail)
         elif tail.record_fd >= 0:
             self._loop.call_at(self._loop.now() + LOCKED_S, lambda: self._look_for_lock(beat, tail))

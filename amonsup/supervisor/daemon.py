@@ -40,6 +40,7 @@ from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.adapters.wishes import Autostart, Wish, Wishes
 from amonsup.supervisor.almanac import Almanac, read
+from amonsup.supervisor.attendants import Attendants
 from amonsup.supervisor.births import Surroundings, base_environment
 from amonsup.supervisor.control_link import CONTROL, ControlLink, control_spec
 from amonsup.supervisor.core.fleet import Fleet
@@ -104,9 +105,12 @@ class Supervisor:
         self.lives = self._make_lives()
         self.outputs.instance = self.instance
         self.matches = Matches(self.loop, self.fleet, self.tidings, self.post)
-        self.logger = LoggerLink(
-            self.loop, self.store, self.outputs, self._log_settings, self.tidings.say, (self.matches,)
+        births, scopes = self.lives.births, self.lives.scopes
+        self.attendants = Attendants(
+            self.loop, self.watch, births, scopes, self.fleet, self.tidings.say, self._reopens_logs
         )
+        companions = (self.attendants, self.matches)
+        self.logger = LoggerLink(self.loop, self.store, self.outputs, self._log_settings, self.tidings.say, companions)
         self.lives.extras[LOGGER] = self.logger.make
         errands = self.lives.errands
         self.prober = ProberLink(self.loop, self.store, errands.probed, errands.prober_gone)
@@ -276,6 +280,7 @@ class Supervisor:
         self.logger.resume()
         self.control.resume()
         self.prober.resume()
+        self.attendants.thaw_what_was_left()
         self._is_pumping = True  # nothing is decided before everybody is adopted
         for fleet in (self.household, self.fleet):
             for state in list(fleet.states.values()):
@@ -439,6 +444,7 @@ class Supervisor:
         self.almanac.set(effect.name, 0.0)
         self.lives.forget(effect.name)
         self.matches.forget(effect.name)
+        self.attendants.forget(effect.name)
         self.record.forget(effect.name)
 
     def _effect_table(self) -> dict[type, Callable[[Fleet, Any], None]]:
@@ -547,6 +553,15 @@ class Supervisor:
             self.tidings.say("refused", f"{by}: {reply.text}")
         elif isinstance(reply, Operation):
             self.carry_out(reply)
+
+    def _reopens_logs(self, name: str) -> None:
+        """A file of the service was renamed under it."""
+        state = self.fleet.states.get(name)
+        if state is not None and state.pid:
+            self.lives.signal(state, self.fleet.specs[name].reload_signal)
+
+    def own_files(self, name: str) -> dict[str, str]:
+        return self.attendants.facts(name)
 
     def _log_settings(self, name: str) -> dict[str, Any]:
         """How the output of a service is kept; of one that is no longer configured: as by default."""
@@ -697,6 +712,7 @@ class Supervisor:
         self.lives.respecified(before, self.fleet.specs)
         self._settle_in(name for name in self.fleet.specs if name not in known)
         self.wishes.keep_only(new)
+        self.attendants.configured(before)
         self.matches.configured(before)
         self._queue.extend(ev.Respecified(name=name) for name in renewed)
         for name in renewed:
@@ -797,6 +813,7 @@ class Supervisor:
     def _leave_for_good(self) -> None:
         self.tidings.say("daemon-stopped", "everything is stopped")
         self.readers.close()
+        self.attendants.close()
         self.lives.close()
         self.store.announce_down(0)
         for path in (self._journal_path, self.site.socket):

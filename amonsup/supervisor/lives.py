@@ -135,6 +135,11 @@ class Lives:
         self._most_descriptors = hard - min(RESERVED, hard // 4)
         self.extras: dict[str, Extra] = {}  # descriptors that one of our own processes is born with
 
+    @property
+    def births(self) -> Births:
+        """What children of services are born with."""
+        return self._births
+
     # -- orders --
 
     def spawn(self, spec: ServiceSpec, generation: int) -> None:

@@ -101,3 +101,13 @@ def read(path: str) -> bytes:
 def limits(pid: int) -> list[bytes]:
     """The lines of proc_pid_limits(5), readable for every user."""
     return read(f"/proc/{pid}/limits").splitlines()
+
+
+def file_system(device: int) -> str:
+    """The kind of the file system on a device as stat(2) numbers it: proc_pid_mountinfo(5); empty if unknown."""
+    wanted = f"{os.major(device)}:{os.minor(device)}".encode()
+    for line in read("/proc/self/mountinfo").splitlines():
+        fields = line.split()
+        if len(fields) > 6 and fields[2] == wanted and b"-" in fields:
+            return os.fsdecode(fields[fields.index(b"-") + 1])
+    return ""

@@ -43,6 +43,7 @@ SPELLED = {
     "success_signals": "success_exit",
     "reload_signal": "reload",
     "reload_command": "reload",
+    "is_reload_given": "reload",
 }
 """Fields that are not named as conf.d names them."""
 

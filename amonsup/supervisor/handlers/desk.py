@@ -101,6 +101,9 @@ class Desk(Protocol):
     def is_our_own(self, pid: int) -> bool:
         """Whether a process is one of ours that has no business on the public socket."""
 
+    def own_files(self, name: str) -> dict[str, str]:
+        """Of each file that the service writes by itself how it is rotated, or what is wrong with it."""
+
     def warnings(self) -> tuple[str, ...]: ...
 
     def own_processes(self) -> dict[str, OwnProcess]:

@@ -51,7 +51,7 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
         blocked_by=tuple(each.name if each.kind == "dependant" else words(each) for each in blocked),
         queue=tuple(f"{task.verb} by {task.by}" for task in state.queue),
         scope=desk.lives.scopes.kind,
-        facts={**_limits(desk, spec), **_dropped(desk.site.log_dir, spec)},
+        facts={**_limits(desk, spec), **_dropped(desk.site.log_dir, spec), **desk.own_files(name)},
         at_boot=_at_boot(desk, fleet, spec),
         health=health_row(desk, spec, state),
     )

@@ -18,13 +18,11 @@ VALUES = {
     "sockets": ("{http: '127.0.0.1:80'}", "{http: 80}", "'80' is not an address"),
     "update": ("{command: ls}", "{comand: ls}", "did you mean 'command'?"),
     "remote": ("viewer", "boss", "'boss' is unknown"),
-    "logging.files": ("[/var/log/x]", "{a: b}", "expected a list, found a mapping"),
 }  # fmt: skip
 
 
 def body(key: str, value: str) -> str:
-    inner = f"logging: {{{key.removeprefix('logging.')}: {value}}}" if "." in key else f"{key}: {value}"
-    return f"services:\n  s:\n    command: /bin/true\n    {inner}\n"
+    return f"services:\n  s:\n    command: /bin/true\n    {key}: {value}\n"
 
 
 def test_every_entry_has_a_key_and_a_case() -> None:
@@ -54,9 +52,6 @@ def test_typed_all_the_same(errors: Errors, key: str) -> None:
 
 def test_without_the_table_they_would_work(monkeypatch: pytest.MonkeyPatch, site: Callable[..., object]) -> None:
     monkeypatch.setattr(Record, "_refuse_missing", lambda *_: None)
-    lines = [f"    {key}: {right}\n" for key, (right, _, _) in VALUES.items() if "." not in key]
-    inner = ", ".join(f"{key[8:]}: {right}" for key, (right, _, _) in VALUES.items() if "." in key)
-    outcome = site("services:\n  s:\n    command: /bin/true\n" + "".join(lines) + f"    logging: {{{inner}}}\n")
+    lines = [f"    {key}: {right}\n" for key, (right, _, _) in VALUES.items()]
+    outcome = site("services:\n  s:\n    command: /bin/true\n" + "".join(lines))
     assert not isinstance(outcome, list), [each.render() for each in outcome]
-    spec = outcome.fleet.services[0]  # type: ignore[attr-defined]
-    assert spec.logging.files == ("/var/log/x",)

@@ -1,0 +1,190 @@
+"""Files that services write by themselves: followed, watched and rotated while they are written."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from support.site import kill_hard, until
+
+LINES = 60_000 * (10 if os.environ.get("AMONSUP_SOAK") else 1)
+
+
+@pytest.fixture(params=["root on disk", "root in memory", "user on disk"])
+def place(request):
+    """Who, and a directory of his on the disk's file system (ext4 as a rule) or on a tmpfs."""
+    who = request.getfixturevalue(request.param.split()[0])
+    data = make_data(who, "/tmp" if request.param.endswith("disk") else "/dev/shm")
+    yield who, data
+    shutil.rmtree(data)
+
+
+def make_data(who, where="/tmp"):
+    path = Path(tempfile.mkdtemp(prefix="amscd", dir=where))
+    os.chown(path, who.uid, who.gid)
+    path.chmod(0o755)
+    return path
+
+
+def matches(site, service):
+    return [event for event in site.events() if event.get("match") and event["service"] == service]
+
+
+def counted(site, service):
+    return sum(1 + event.get("suppressed", 0) for event in matches(site, service))
+
+
+def followed(site, service, path):
+    """How show says that the file is followed; nothing if it does not."""
+    said = site.show(service)["facts"].get(f"file {path}", "")
+    return said if "followed" in said else ""
+
+
+def content(path):
+    """All of a rotated file, oldest first."""
+    numbers = sorted(
+        {int(p.name.split(".")[2]) for p in path.parent.glob(path.name + ".[0-9]*")},
+        reverse=True,
+    )
+    raw = b""
+    for number in numbers:
+        plain, packed = path.with_name(f"{path.name}.{number}"), path.with_name(f"{path.name}.{number}.gz")
+        raw += plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
+    return raw + path.read_bytes()
+
+
+def test_every_line_once_through_rotations_and_kills(open_site, place):
+    who, data = place
+    site = open_site(who, environ={"DATA": str(data), "LINES": str(LINES)})
+    site.start()
+    (data / "ce.log").touch()
+    os.chown(data / "ce.log", who.uid, who.gid)
+    until(lambda: followed(site, "ce", data / "ce.log"), "the file is followed")
+    site.do("start", services=["ce"])
+    chance = random.Random(11)
+    for _ in range(4):
+        before = counted(site, "ce")
+        pids = site.running("logger", "supervisor")
+        names = chance.choice([["logger"], ["supervisor"], ["logger", "supervisor"]])
+        kill_hard(*(pids[name] for name in names))
+        site.answers()
+        until(lambda: counted(site, "ce") > before or (data / "ce.log.done").exists())  # noqa: B023
+    until((data / "ce.log.done").exists, "all is written")
+    until(lambda: counted(site, "ce") >= LINES // 100, "all is judged")
+    assert counted(site, "ce") == LINES // 100
+    assert content(data / "ce.log") == b"".join(b"line %d\n" % number for number in range(LINES))
+    way = until(lambda: followed(site, "ce", data / "ce.log"), "it is followed")
+    assert len(list(data.glob("ce.log.[0-9]*"))) >= 2, way
+    if "ext4" in way:
+        assert "taking out its head (ext4, its writer appends)" in way
+    elif data.is_relative_to("/dev/shm"):
+        assert "while the service is frozen (tmpfs, its writer appends)" in way
+
+
+def test_rename_and_recreate_truncate_and_delete(open_site, who):
+    """As logrotate and people do it; the puppet's file is written from here."""
+    data = make_data(who)
+    site = open_site(who, environ={"DATA": str(data), "LINES": "1"})
+    try:
+        site.puppet("puppet")
+        site.start()
+        until(lambda: "not there (yet)" in str(site.show("puppet")["facts"]), "it has been looked for")
+        (data / "p").mkdir()
+        log = data / "p" / "x.log"
+        os.chown(data / "p", who.uid, who.gid)
+        written = 0
+
+        def say(path, text):
+            nonlocal written
+            with open(path, "a") as file:
+                file.write(text + "\n")
+            os.chown(path, who.uid, who.gid)
+            written += 1
+            assert site.wait("watch", "puppet")["text"] == text
+
+        say(log, "bad 1")  # the directory came after us, the file after it
+        log.rename(data / "p" / "x.log.old")
+        say(data / "p" / "x.log.old", "bad 2")
+        say(log, "bad 3")
+        os.truncate(log, 0)
+        say(log, "bad 4")
+        log.unlink()
+        say(log, "bad 5")
+        site.kill("logger")
+        site.kill("supervisor")
+        log.rename(data / "p" / "y.old")
+        with open(data / "p" / "y.old", "a") as file:
+            file.write("bad 6\n")
+        assert site.wait("watch", "puppet")["text"] == "bad 6"
+        say(log, "bad 7")
+        assert len(matches(site, "puppet")) == 7
+    finally:
+        shutil.rmtree(data)
+
+
+def test_a_writer_that_does_not_append_is_let_alone(open_site, user):
+    data = make_data(user)
+    site = open_site(user, environ={"DATA": str(data), "LINES": "1"})
+    try:
+        site.start()
+        site.do("start", services=["careless"])
+        until((data / "careless.log.done").exists)
+        until(lambda: "log-remark" in [event["kind"] for event in site.events()], "it is said")
+        assert "does not append (O_APPEND)" in followed(site, "careless", data / "careless.log")
+        assert (data / "careless.log").read_bytes() == b"".join(b"line %d\n" % number for number in range(1000))
+        assert not (data / "careless.log.1").exists()
+    finally:
+        shutil.rmtree(data)
+
+
+def test_links_devices_and_strangers(open_site, root):
+    """What stands at a configured path may be planted: nothing is written, read for others or emptied through it."""
+    data = make_data(root)
+    site = open_site(root, environ={"DATA": str(data), "LINES": "1"})
+    try:
+        secret = data / "secret"
+        secret.write_text("bad secret\n" * 10_000)
+        plain = site.file("conf.d/a.yaml").read_text()
+        site.file("conf.d/a.yaml").write_text(plain.replace("  puppet:\n", "  puppet:\n    user: nobody\n"))
+        site.puppet("puppet")
+        os.chown(site.path, 65534, 65534)
+        os.chown(site.file("puppet.puppet"), 65534, 65534)
+        folder = data / "p"
+        folder.mkdir()
+        os.chown(folder, 65534, 65534)
+        (folder / "link.log").symlink_to(secret)
+        os.link(secret, folder / "hard.log")
+        os.mkfifo(folder / "fifo.log")
+        (folder / "directory.log").mkdir()
+        foreign = folder / "foreign.log"
+        foreign.write_text("bad stranger\n")
+        mine = folder / "mine.log"
+        mine.write_text("old\n")
+        os.chown(mine, 65534, 65534)
+        site.start()
+        site.do("start", services=["puppet"])
+        facts = until(lambda: followed(site, "puppet", mine) and site.show("puppet")["facts"], "mine is followed")
+        said = {key.rpartition("/")[2]: text for key, text in facts.items()}
+        assert "symbolic link" in said["link.log"]
+        assert "belongs to uid 0" in said["hard.log"]
+        assert "FIFO" in said["fifo.log"]
+        assert "directory" in said["directory.log"]
+        assert "belongs to uid 0" in said["foreign.log"]
+        # A copy's name that leads elsewhere is replaced, not followed.
+        (folder / "mine.log.1").symlink_to(secret)
+        (folder / ".mine.log.amonsup-cut").symlink_to(secret)
+        with open(mine, "a") as file:
+            file.write("bad own\n")
+        site.do("rotate", services=["puppet"])
+        until(lambda: (folder / "mine.log.1").is_file() and not (folder / "mine.log.1").is_symlink(), "it is rotated")
+        assert (folder / "mine.log.1").read_text() == "old\nbad own\n"
+        assert secret.read_text() == "bad secret\n" * 10_000
+        assert site.wait("watch", "puppet")["text"] == "bad own"
+        assert len(matches(site, "puppet")) == 1
+    finally:
+        shutil.rmtree(data)
