@@ -14,6 +14,7 @@ import msgspec
 
 from amonsup.importing.draft import Place
 from amonsup.importing.machine import Machine
+from amonsup.importing.shell_starts import STARTERS, first_words, is_start, leaves
 from amonsup.importing.shell_syntax import (
     Branch,
     Chain,
@@ -46,6 +47,7 @@ QUIET = frozenset(
     log_msg log_success let local basename dirname expr stty getent
     """.split()
 )
+SETTLED = {"true", ":", "echo", "printf"}
 RUNNING = {"pidofproc", "status_of_proc", "pidof", "pgrep", "status", "checkproc"}
 
 
@@ -85,6 +87,10 @@ class Trace(Values):
         self.umask, self.directory = "", ""
         self.limits: dict[str, str] = {}
         self._file = path
+        self._is_assumed = False
+        self._may_start = True
+        self._assumptions = 0
+        self._called: dict[str, frozenset[str]] = {}
         self._steps = self._calls = self._doubt = self._inside = 0
 
     def run(self, text: str) -> None:
@@ -132,7 +138,10 @@ class Trace(Values):
 
     def _chain(self, chain: Chain) -> bool | None:
         status: bool | None = True
+        self._is_assumed = False
         for operator, is_negated, part in chain.parts:
+            if self._is_assumed and leaves(part):
+                status = None
             if operator and status is not None and status is (operator == "||"):
                 continue
             is_doubtful = bool(operator) and status is None
@@ -157,10 +166,13 @@ class Trace(Values):
         is_doubtful = False
         for condition, body in statement.arms:
             self._inside += 1
+            self._is_assumed = False
             try:
                 status = self.body(condition)
             finally:
                 self._inside -= 1
+            if self._is_assumed:  # what a program would answer is not known, only that a script goes on if it may
+                status = None
             if status is False:
                 continue
             is_doubtful = is_doubtful or status is None
@@ -261,7 +273,9 @@ class Trace(Values):
     def _command(self, command: Simple, place: Place, words: list[str], settings: list[tuple[str, str]]) -> bool | None:
         first = words[0]
         if first in ("[", "test", "[["):
-            return self.test([word for word in words[1:] if word not in ("]", "]]")])
+            answer = self.test([word for word in words[1:] if word not in ("]", "]]")])
+            self._assumptions += answer is None
+            return answer
         if first in ("exit", "return"):
             return self._leave(first, words, place)
         if first in (".", "source") and len(words) > 1:
@@ -290,7 +304,12 @@ class Trace(Values):
         if first in self.functions:
             return self._function(self.functions[first], words[1:])
         if first in RUNNING:
+            self._is_assumed = True
+            self._assumptions += 1
             return self.argument != "start"
+        if not (is_start(tuple(words)) or first in SETTLED):
+            self._is_assumed = True
+            self._assumptions += 1
         if first not in QUIET:
             names = {piece.text for word in command.words for piece in word if piece.kind != TEXT}
             doubts = tuple((name, self.doubtful[name]) for name in sorted(names) if name in self.doubtful)
@@ -313,7 +332,7 @@ class Trace(Values):
         is_done = any(is_start(action.words) for action in self.actions) or self.argument != "start"
         if self._doubt:
             return True
-        if self._inside and not is_done:
+        if self._inside and not is_done and (first == "exit" or self._may_start):
             self.ends.append((place, len(self.actions)))
             return True
         raise _LeaveError(first == "exit", len(words) < 2 or words[1] in ("0", "$?"))
@@ -323,6 +342,8 @@ class Trace(Values):
             raise TooMuchError("functions that call each other without end")
         self._calls += 1
         parameters, self.parameters = self.parameters, arguments
+        assumptions = self._assumptions
+        may_start, self._may_start = self._may_start, self._starts(function.name, set())
         try:
             return self.body(function.body)
         except _LeaveError as leaving:
@@ -331,7 +352,19 @@ class Trace(Values):
             return leaving.status
         finally:
             self.parameters = parameters
+            self._may_start = may_start
+            self._is_assumed = self._is_assumed or self._assumptions > assumptions
             self._calls -= 1
+
+    def _starts(self, name: str, seen: set[str]) -> bool:
+        """Whether a function, or one that it calls, may start a daemon: then its return may be the end of the start."""
+        if name not in self.functions or name in seen:
+            return False
+        seen.add(name)
+        if name not in self._called:
+            self._called[name] = frozenset(first_words(self.functions[name].body))
+        called = self._called[name]
+        return bool(called & set(STARTERS)) or any(self._starts(other, seen) for other in called)
 
     def _source(self, path: str, place: Place) -> None:
         if path.startswith(LIBRARIES) or self._calls >= MAX_CALLS:
@@ -382,25 +415,3 @@ class Trace(Values):
         else:
             self.doubtful.pop(name, None)
         self.values[name] = value
-
-
-STARTERS = (
-    "start-stop-daemon",
-    "start_daemon",
-    "daemon",
-    "startproc",
-    "daemonize",
-    "/sbin/start-stop-daemon",
-    "start_daemon_if_enabled",
-)
-
-
-def is_start(words: tuple[str, ...]) -> bool:
-    """Whether a command starts a daemon, as far as its name tells."""
-    if not words or words[0] not in STARTERS:
-        return False
-    if words[0].endswith("start-stop-daemon"):
-        own = words[: words.index("--")] if "--" in words else words
-        shorts = "".join(each[1:] for each in own if each.startswith("-") and not each.startswith("--"))
-        return ("--start" in own or "S" in shorts) and "--test" not in own and "t" not in shorts
-    return True

@@ -148,6 +148,8 @@ class Values:
         if operator == "-x":
             return True  # the program is taken to be installed
         if operator in ("-f", "-r", "-e", "-s", "-d"):
+            if word.startswith(("/lib/lsb/", "/lib/init/")):
+                return True
             is_there = self.machine.is_directory(word) if operator == "-d" else self.machine.exists(word)
             if word.startswith(("/run/", "/var/run/", "/proc/", "/sys/", "/dev/", "/tmp/")):
                 return None

@@ -12,7 +12,8 @@ import shlex
 
 from amonsup.importing.draft import Draft, Place, RefusedError, fit_name
 from amonsup.importing.machine import Machine, UnusableError
-from amonsup.importing.shell_trace import Action, Trace, is_start
+from amonsup.importing.shell_starts import is_start
+from amonsup.importing.shell_trace import Action, Trace
 from amonsup.importing.shell_words import TooMuchError
 from amonsup.importing.sysv_service import LATE, Header, describe, pid_file_of, program_of, translate
 

@@ -11,7 +11,8 @@ import shlex
 
 from amonsup.importing import start_stop_daemon
 from amonsup.importing.draft import Draft, Place
-from amonsup.importing.shell_trace import Action, Trace, is_start
+from amonsup.importing.shell_starts import is_start
+from amonsup.importing.shell_trace import Action, Trace
 from amonsup.importing.unit_life import signal_name
 
 Header = dict[str, tuple[str, Place]]

@@ -142,6 +142,18 @@ def test_what_is_switched_off_stays_off(script: Script) -> None:
     assert "autostart" not in script(text, {"/etc/default/ce": "ENABLED=1\n"}).keys()
 
 
+@pytest.mark.parametrize(
+    "line", ["if already-there; then exit 0; fi", "if ! fit-to-run; then exit 1; fi",
+             "if grep -q no /etc/x; then exit; fi",
+             "helper() { [ -z \"$X\" ] && return 1; }; helper",
+             "under-upstart >/dev/null && exit 1", "[ -e /run/nologin ] && exit 0", "is-fit || exit 1"]
+)  # fmt: skip
+def test_an_exit_that_only_a_run_would_take_is_not_taken(script: Script, line: str) -> None:
+    out = script(script_of("start-stop-daemon -S -b -x /bin/ce", head=line))
+    assert out.keys()["command"] == "/bin/ce"
+    assert "autostart" not in out.keys()
+
+
 def test_what_only_a_run_would_tell(script: Script) -> None:
     """Then the script itself does it."""
     command = "start-stop-daemon -S -b -x /bin/ce -- $(cat /proc/cmdline)"
