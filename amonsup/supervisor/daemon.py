@@ -539,7 +539,7 @@ class Supervisor:
             self._internal_call(verb, f"SIG{name}")
         self.store.taken(name)
 
-    def _internal_call(self, verb: str, by: str) -> None:
+    def _internal_call(self, verb: str, by: str, **arguments: object) -> None:
         import importlib
 
         from amonsup.config.specs import Role
@@ -547,7 +547,7 @@ class Supervisor:
 
         declared = load(verb)
         assert declared is not None
-        call = Call(f"{by}-{os.urandom(4).hex()}", verb, Role.ADMIN, by, declared.arguments())
+        call = Call(f"{by}-{os.urandom(4).hex()}", verb, Role.ADMIN, by, declared.arguments(**arguments))
         reply = importlib.import_module(f"amonsup.supervisor.handlers.{verb}").handle(self, call)
         if isinstance(reply, Refusal):
             self.tidings.say("refused", f"{by}: {reply.text}")
@@ -556,9 +556,7 @@ class Supervisor:
 
     def _reopens_logs(self, name: str) -> None:
         """A file of the service was renamed under it."""
-        state = self.fleet.states.get(name)
-        if state is not None and state.pid:
-            self.lives.signal(state, self.fleet.specs[name].reload_signal)
+        self._internal_call("reload", "log-rotation", services=(name,))
 
     def own_files(self, name: str) -> dict[str, str]:
         return self.attendants.facts(name)

@@ -188,3 +188,18 @@ def test_links_devices_and_strangers(open_site, root):
         assert len(matches(site, "puppet")) == 1
     finally:
         shutil.rmtree(data)
+
+
+def test_a_service_that_opens_its_log_again_at_reload(open_site, user):
+    data = make_data(user)
+    site = open_site(user, environ={"DATA": str(data), "LINES": "1"})
+    try:
+        site.start()
+        site.do("start", services=["reopening"])
+        until((data / "reopening.log.done").exists)
+        until((data / "reopening.log.1").exists, "it was renamed")
+        until((data / "reopening.log").exists, "it was opened again")
+        assert content(data / "reopening.log") == b"".join(b"line %d\n" % number for number in range(3000))
+        until(lambda: "rename and reload" in followed(site, "reopening", data / "reopening.log"), "the new one is seen")
+    finally:
+        shutil.rmtree(data)
