@@ -126,9 +126,8 @@ def _by_inode(files: list[File], begins: list[tuple[int, int]], last_position: i
             if length is None:
                 fits = file.size >= last_position - begins[number][0]
             elif number == len(begins) - 2 and file.number == 0:
-                fits = (
-                    file.size >= length
-                )  # a rotation that is decided, but not carried out: what is carried over is there
+                # A rotation that is decided, but not carried out: it still has what is carried over, behind its end.
+                fits = file.size >= length
             else:
                 fits = file.size == length
             if not file.is_packed and begins[number][1] == file.inode and fits:
