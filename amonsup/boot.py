@@ -21,6 +21,7 @@ ROLES = (
     "reader",
     "prober",
     "control",
+    "audit",
     "config",
     "probe",
     "attendant",
@@ -86,6 +87,10 @@ def main() -> int:
         from amonsup.logs import attendant
 
         return attendant.main(options)
+    if role == "audit":
+        from amonsup.supervisor.adapters import audit
+
+        return audit.main(options)
     if role == "config":
         from amonsup.config import helper
 

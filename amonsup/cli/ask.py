@@ -14,7 +14,7 @@ from amonsup.cli.conversation import About, Conversation
 from amonsup.cli.errors import DONE, FAILED, INTERRUPTED, CommandError, ProtocolError
 from amonsup.cli.output import Output
 from amonsup.config.specs import Role
-from amonsup.verbs.results import BlockingResult, EventsResult, Happening, OperationResult, PlanResult
+from amonsup.verbs.results import AuditResult, BlockingResult, EventsResult, Happening, OperationResult, PlanResult
 from amonsup.verbs.verb import Kind, Verb
 from amonsup.wire.messages import REFUSALS, Accepted, Answer, EventLine, Finished, Refused, Request
 
@@ -57,7 +57,7 @@ def ask(verb: Verb, args: dict[str, Any], conversation: Conversation, output: Ou
                         return _show_accepted(message, output)
                 elif isinstance(message, Answer | Finished):
                     result = _decoded(verb, message, conversation.path)
-                    is_ok = not isinstance(result, OperationResult) or result.ok
+                    is_ok = _is_ok(result)
                     if verb.name == "shutdown" and is_ok:
                         conversation.progress.wait_for(())
                         for _ in messages:
@@ -137,6 +137,12 @@ def _continued(given: dict[str, Any], last_seq: int, last_at: str) -> dict[str, 
     """The request for what comes after the last entry seen; if there was none, by time."""
     args = {key: value for key, value in given.items() if key in ("services", "follow")}
     return args | ({"after": last_seq} if last_seq >= 0 else {"since": last_at})
+
+
+def _is_ok(result: Any) -> bool:
+    if isinstance(result, AuditResult):
+        return not result.broken
+    return not isinstance(result, OperationResult) or bool(result.ok)
 
 
 def refusal(message: Refused) -> CommandError:

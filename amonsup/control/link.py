@@ -56,6 +56,7 @@ class Supervisor:
     def __init__(self, link: socket.socket) -> None:
         self.closed = asyncio.Event()
         self.on_new: Callable[[], None] = lambda: None  # a stream to a (new) supervisor is there
+        self.on_errand: Callable[[dict[str, Any]], None] = lambda _: None  # the supervisor wants something done
         self._link = link
         self._settings: asyncio.Future[Settings] = asyncio.get_running_loop().create_future()
         self._writer: asyncio.StreamWriter | None = None
@@ -104,6 +105,13 @@ class Supervisor:
         except OSError:
             pass  # nobody there to be told, or too busy: the next change is told again
 
+    def done(self, number: int, text: str) -> None:
+        """An errand is over; `text` says what went wrong, or nothing."""
+        try:
+            self._link.send(json.dumps({"do": "done", "number": number, "text": text[:300]}).encode())
+        except OSError:
+            pass  # the supervisor died meanwhile; whoever asked, asks again
+
     # -- the link --
 
     def _on_packet(self) -> None:
@@ -120,6 +128,8 @@ class Supervisor:
         message = json.loads(raw)
         if message["do"] == "settings":
             self._take_settings(message, fds)
+        elif message["do"] == "create-room":
+            self.on_errand(message)
         elif message["do"] == "speak" and fds:
             self._reading = asyncio.create_task(self._speak(socket.socket(fileno=fds.pop())))
         for fd in fds:

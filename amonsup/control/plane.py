@@ -27,6 +27,7 @@ from amonsup.control.doors.chat import Chat
 from amonsup.control.doors.forms import Forms
 from amonsup.control.doors.queries import Queries, caps_hash
 from amonsup.control.doors.rooms import Rooms
+from amonsup.control.doors.rooms import create as create_room
 from amonsup.control.doors.subscriptions import Subscriptions
 from amonsup.control.link import Settings, Supervisor
 from amonsup.control.modules.alerts import Alerts
@@ -79,6 +80,7 @@ class Plane:
 
     async def run(self) -> None:
         self.supervisor.on_new = self._feed_again
+        self.supervisor.on_errand = lambda message: self.spawn(self._create_room(message))
         self._feed_again()
         async with asyncio.TaskGroup() as group:
             for session in self._sessions.values():
@@ -111,7 +113,7 @@ class Plane:
 
     def is_muted(self, service: str) -> bool:
         row = self.mirror.rows.get(service)
-        return row is not None and bool(getattr(row, "muted", ""))
+        return row is not None and row.muted_until is not None and row.muted_until > stanzas.utc_now()
 
     def spawn(self, coroutine: object) -> None:
         work = cast("Coroutine[Any, Any, Any]", coroutine)
@@ -158,6 +160,23 @@ class Plane:
         self.tell(f"session {session.name}", text)
 
     # -- what the supervisor tells --
+
+    async def _create_room(self, message: dict[str, Any]) -> None:
+        room, number = message["room"], message["number"]
+        up = [each for each in self._sessions.values() if each.is_up]
+        wanted = next((spec.session for spec in self.xmpp.rooms if spec.jid == room), "")
+        session = next((each for each in up if each.name == wanted), up[0] if up else None)
+        if session is None:
+            self.supervisor.done(number, "no session is up; amonsup status says why")
+            return
+        self._rooms.being_made.add(room)
+        try:
+            self.supervisor.done(number, await create_room(session, room, self.site.site))
+        except (TimeoutError, ConnectionError):
+            self.supervisor.done(number, "the server of the room does not answer")
+        finally:
+            self._rooms.being_made.discard(room)
+        self._rooms.look_at(session, room)
 
     def _feed_again(self) -> None:
         """A (new) supervisor: everything anew, and what happens from now on."""

@@ -27,6 +27,9 @@ from amonsup.wire.messages import Caller, Request
 CONTROLS_OWN = ("status", "events", "show", "tree")
 """What the control process may ask for itself: to look."""
 
+LOOKING = ("audit", "check")
+"""Verbs that only look, whatever role they need."""
+
 REFUSAL_WINDOW_S = 60.0
 MOST_REFUSED = 1000
 
@@ -135,7 +138,7 @@ class Access:
 
     def commanded(self, verb: Verb, who: Identity, call: Call) -> None:
         """Something that changes things is about to be done."""
-        if verb.role >= Role.OPERATOR:
+        if verb.role >= Role.OPERATOR and verb.name not in LOOKING:
             targets = _targets(call.args)
             self.audit.append(
                 "command", who.by, rfc3339(time.time()), via=who.via, verb=verb.name, targets=targets, request=call.id

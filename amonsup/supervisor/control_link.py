@@ -25,6 +25,7 @@ from amonsup.supervisor.adapters.store import Store
 CONTROL = "control"
 LINK = f"link:{CONTROL}"
 LINK_FD = 3
+MOST_ASKED = 20
 
 
 def control_spec(site: SiteSpec) -> ServiceSpec:
@@ -52,6 +53,8 @@ class ControlLink:
         self._site = site
         self._welcome = welcome
         self._channel: Channel | None = None
+        self._asked: dict[int, Callable[[str], None]] = {}
+        self._number = 0
 
     def resume(self) -> None:
         """A predecessor's control may still be there: it gets a stream to us."""
@@ -70,6 +73,17 @@ class ControlLink:
         self._tell_settings()
         self._speak()
         return ((theirs.detach(), LINK_FD),)
+
+    def ask(self, message: Message, then: Callable[[str], None]) -> None:
+        """`then` gets what went wrong, or nothing; at once if there is nobody to be asked."""
+        if self._channel is None:
+            then("control is not running: xmpp: stands in amonsup.yaml?")
+        elif len(self._asked) >= MOST_ASKED:
+            then("control has too much to do")
+        else:
+            self._number += 1
+            self._asked[self._number] = then
+            self._channel.send({**message, "number": self._number})
 
     def _open(self, sock: socket.socket) -> None:
         self._channel = Channel(self._loop, sock, self._on_message, self._closed)
@@ -102,12 +116,17 @@ class ControlLink:
     def _on_message(self, message: Message, fds: list[int]) -> None:
         channels.close_all(fds)
         if message["do"] == "session" and len(self.sessions) < 100:
-            self.sessions[str(message["name"])[:63]] = str(message["text"])[:200]
+            self.sessions[str(message["name"])[:300]] = str(message["text"])[:300]
+        elif message["do"] == "done" and message["number"] in self._asked:
+            self._asked.pop(message["number"])(str(message["text"])[:300])
 
     def _closed(self) -> None:
         """Control has ended; its pidfd says so too, and a new one will be made."""
         self._channel = None
         self.sessions.clear()
+        asked, self._asked = self._asked, {}
+        for then in asked.values():
+            then("control died over it; amonsup events")
         self._store.drop(LINK)
 
 

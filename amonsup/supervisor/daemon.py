@@ -38,7 +38,7 @@ from amonsup.supervisor.adapters.limits import Limits
 from amonsup.supervisor.adapters.outputs import Outputs
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.watch import Ended, Watch
-from amonsup.supervisor.adapters.wishes import Autostart, Wish, Wishes
+from amonsup.supervisor.adapters.wishes import Autostart, Mute, Wish, Wishes
 from amonsup.supervisor.almanac import Almanac, read
 from amonsup.supervisor.attendants import Attendants
 from amonsup.supervisor.births import Surroundings, base_environment
@@ -588,6 +588,20 @@ class Supervisor:
 
     def applied(self) -> Loaded:
         return self._applied.loaded
+
+    def mute(self, names: Iterable[str], mute: Mute | None) -> None:
+        for name in names:
+            self.wishes.mute(name, mute)
+            text = f"until {rfc3339(mute.until)}" + (f": {mute.why}" if mute.why else "") if mute else "alerts again"
+            self.tidings.note(fx.Note(name=name, kind="muted", text=text, by=mute.by if mute else ""))
+        self._settle_accounts()
+
+    def run_helper(self, role: str, options: dict[str, object], then: Callable[[int, bytes], None]) -> None:
+        complete = {**options, "state_dir": self.site.state_dir, "run_dir": self.site.run_dir}
+        helper_process.run(self.loop, self.watch, role, complete, then)
+
+    def ask_control(self, message: dict[str, object], then: Callable[[str], None]) -> None:
+        self.control.ask(message, then)
 
     def is_our_own(self, pid: int) -> bool:
         return any(pid == state.pid for state in self.household.states.values())

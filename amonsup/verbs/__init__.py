@@ -33,6 +33,7 @@ GROUPS = (
             "disable",
             "hold",
             "release",
+            "mute",
             "rotate",
             "reopen",
         ),
@@ -52,6 +53,8 @@ GROUPS = (
         (
             "shutdown",
             "upgrade",
+            "audit",
+            "room",
         ),
     ),
 )

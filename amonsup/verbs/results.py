@@ -77,6 +77,7 @@ class StatusRow(msgspec.Struct, frozen=True):
     skipped: int = 0
     missed: int = 0
     health: str = ""
+    muted_until: str | None = None
 
 
 class StatusResult(msgspec.Struct, frozen=True):
@@ -184,6 +185,30 @@ class LogLine(msgspec.Struct, frozen=True, omit_defaults=True):
     cursor: str
     life: int
     raw: str = ""
+
+
+class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An entry of the audit log. `kind`: command, finished, refused or unwritten; `count`: so many of them."""
+
+    seq: int
+    at: str
+    kind: str
+    by: str
+    via: str = ""
+    verb: str = ""
+    targets: tuple[str, ...] = ()
+    request: str = ""
+    text: str = ""
+    count: int = 1
+
+
+class AuditResult(msgspec.Struct, frozen=True):
+    """`verified`: how many entries are whole (null: not asked); `broken`: what is wrong with the next one."""
+
+    entries: tuple[AuditEntry, ...]
+    last: int
+    verified: int | None = None
+    broken: str = ""
 
 
 class EventsResult(msgspec.Struct, frozen=True):

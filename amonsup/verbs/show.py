@@ -71,6 +71,8 @@ def page(result: ShowResult) -> Page:
     field("restarts", str(row.restarts))
     if row.retry_s is not None:
         field("next start", f"in {duration(row.retry_s)}")
+    if row.muted_until:
+        field("muted", f"no alerts until {row.muted_until}")
     if row.held_until:
         field("held", f"by {row.held_by} until {row.held_until}" + (f": {row.held_why}" if row.held_why else ""))
     field("next run", row.next_run or "")

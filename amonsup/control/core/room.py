@@ -70,8 +70,11 @@ class Room:
         if seen.kind == "unavailable":
             self.occupants.pop(nick, None)
             if is_own and "303" not in seen.codes:
+                if self.is_in:
+                    self.trouble = _WHY_OUT.get(
+                        next((c for c in sorted(seen.codes) if c in _WHY_OUT), ""), "left the room"
+                    )
                 self.left()
-                self.trouble = _WHY_OUT.get(next((c for c in sorted(seen.codes) if c in _WHY_OUT), ""), "left the room")
             return Step.NOTHING
         if len(self.occupants) < MOST_OCCUPANTS or nick in self.occupants:
             self.occupants[nick] = Occupant(seen.real_jid, seen.affiliation, seen.role)

@@ -32,6 +32,7 @@ class Rooms(Door):
         self._rooms = {spec.jid: Room(spec.jid, spec.nick or desk.site.site) for spec in desk.xmpp.rooms}
         self._specs: dict[str, RoomSpec] = {spec.jid: spec for spec in desk.xmpp.rooms}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self.being_made: set[str] = set()  # rooms that somebody wants made: not destroyed again
 
     # -- for others --
 
@@ -55,6 +56,14 @@ class Rooms(Door):
                 found += [f"{jid}/{room.nick}", *room.moderators()]
         return list(dict.fromkeys(found))
 
+    def look_at(self, speaker: Speaker, jid: str) -> None:
+        """The room may have become another: enter it anew if it is one of ours."""
+        room = self._rooms.get(jid)
+        if room is not None:
+            room.left()
+            room.tries = 0
+            self._join(speaker, jid)
+
     # -- what happens --
 
     def up(self, speaker: Speaker, *, is_resumed: bool) -> None:
@@ -75,6 +84,8 @@ class Rooms(Door):
         if step is Step.CHECK:
             self._desk.spawn(self._check(speaker, room))
             self._later(PING_S, speaker, room)
+        elif step is Step.DESTROY and room.jid in self.being_made:
+            pass
         elif step is Step.DESTROY:
             self._desk.spawn(self._destroy(speaker, room))
         elif step is Step.RENAME:

@@ -11,9 +11,14 @@ minute; further ones are counted and told in one entry when the minute is over.
 from __future__ import annotations
 
 import os
+import sys
+from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
+
+from amonsup.verbs.results import AuditEntry, AuditResult
 
 try:
     from _blake2 import blake2b  # hashlib would load OpenSSL with it: 3 MB in a process that must stay small
@@ -27,19 +32,9 @@ GENESIS = "0" * 64
 LONGEST_TEXT = 500
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`kind`: command, finished, refused or unwritten. `hash` covers all other fields in this order."""
+class Entry(AuditEntry, frozen=True, omit_defaults=True):
+    """As it stands in the file: what `amonsup audit` shows, and the chain. `hash` covers all other fields."""
 
-    seq: int
-    at: str
-    kind: str
-    by: str
-    via: str = ""
-    verb: str = ""
-    targets: tuple[str, ...] = ()
-    request: str = ""
-    text: str = ""
-    count: int = 1
     prev: str = ""
     hash: str = ""
 
@@ -182,3 +177,21 @@ def _entries(path: str) -> Iterator[Entry]:
                     continue
     except OSError:
         return
+
+
+def main(options: dict[str, Any]) -> int:
+    """The process behind `amonsup audit`. options: state_dir, lines, verify."""
+    directory = options["state_dir"]
+    last: deque[Entry] = deque(maxlen=max(1, options["lines"]))
+    for entry in read(directory):
+        last.append(entry)
+    verified, broken = verify(directory) if options["verify"] else (None, "")
+    shown = tuple(last)[-options["lines"] :] if options["lines"] else ()
+    result = AuditResult(
+        entries=tuple(msgspec.convert(msgspec.to_builtins(each), AuditEntry) for each in shown),
+        last=last[-1].seq if last else 0,
+        verified=verified,
+        broken=broken,
+    )
+    sys.stdout.write(msgspec.json.encode(result).decode())
+    return 0

@@ -26,6 +26,14 @@ class Autostart(msgspec.Struct, frozen=True):
     at: float
 
 
+class Mute(msgspec.Struct, frozen=True):
+    """No alerts until a wall time (Unix seconds)."""
+
+    until: float
+    by: str
+    why: str = ""
+
+
 class Wish(msgspec.Struct, frozen=True, omit_defaults=True):
     """All of one service. `dealt`: up to which wall time the `calendar` was dealt with."""
 
@@ -34,6 +42,7 @@ class Wish(msgspec.Struct, frozen=True, omit_defaults=True):
     hold: Hold | None = None
     calendar: str = ""
     dealt: float = 0.0
+    mute: Mute | None = None
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -77,6 +86,9 @@ class Wishes:
 
     def hold(self, name: str, hold: Hold | None) -> None:
         self._put(name, msgspec.structs.replace(self.of(name), hold=hold))
+
+    def mute(self, name: str, mute: Mute | None) -> None:
+        self._put(name, msgspec.structs.replace(self.of(name), mute=mute))
 
     def deal(self, name: str, calendar: str, dealt: float) -> None:
         self._put(name, msgspec.structs.replace(self.of(name), calendar=calendar, dealt=dealt))

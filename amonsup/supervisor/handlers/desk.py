@@ -13,7 +13,7 @@ import msgspec
 
 from amonsup.config.instances import Scaled, counts
 from amonsup.config.specs import Loaded, Role, ServiceSpec, SiteSpec
-from amonsup.supervisor.adapters.wishes import Autostart, Wish
+from amonsup.supervisor.adapters.wishes import Autostart, Mute, Wish
 from amonsup.supervisor.core import holds
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.lives import Lives
@@ -103,6 +103,14 @@ class Desk(Protocol):
 
     def own_files(self, name: str) -> dict[str, str]:
         """Of each file that the service writes by itself how it is rotated, or what is wrong with it."""
+
+    def mute(self, names: Iterable[str], mute: Mute | None) -> None: ...
+
+    def run_helper(self, role: str, options: dict[str, object], then: Callable[[int, bytes], None]) -> None:
+        """Run boot.py in `role` (helper_process.py); it also gets state_dir."""
+
+    def ask_control(self, message: dict[str, object], then: Callable[[str], None]) -> None:
+        """Have control do something; `then` gets what went wrong, or nothing."""
 
     def warnings(self) -> tuple[str, ...]: ...
 

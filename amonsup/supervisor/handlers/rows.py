@@ -75,6 +75,7 @@ def status_row(desk: Desk, fleet: Fleet, state: ServiceState, *, is_full: bool =
         skipped=state.skipped,
         missed=state.missed,
         health=state.health,
+        muted_until=_muted_until(desk, state.name) if fleet is desk.fleet else None,
     )
 
 
@@ -92,6 +93,11 @@ def health_row(desk: Desk, spec: ServiceSpec, state: ServiceState) -> HealthRow 
         next_s=round(max(0.0, due[0] - desk.now()), 3) if due else None,
         check=check.http or check.tcp or check.shell or " ".join(check.test),
     )
+
+
+def _muted_until(desk: Desk, name: str) -> str | None:
+    mute = desk.wish(name).mute
+    return rfc3339(mute.until) if mute is not None and mute.until > desk.clock() else None
 
 
 def own_row(desk: Desk, process: OwnProcess) -> StatusRow:

@@ -1,0 +1,58 @@
+"""What the command line does about XMPP: a room made, alerts muted, the audit log read and checked."""
+
+from __future__ import annotations
+
+import uuid
+
+from support.site import until
+
+TWO = """services:
+  ce: {command: "sleep 1000", min_uptime: 0s}
+  weak: {command: "sleep 1000", restart: "no", min_uptime: 0s}
+"""
+
+
+def test_a_room_is_made_as_a_site_needs_it_and_joined(open_site, people):
+    jid = f"made{uuid.uuid4().hex[:8]}@conference.localhost"
+    site = open_site(TWO, xmpp=f"  rooms: {{{jid}: {{alerts: true}}}}\n")
+    until(lambda: any("amonsup room create" in each for each in site.ask("status")["warnings"]), "it is not there")
+    assert "made" in site.cli("room", "create", jid).stdout
+    until(lambda: not site.ask("status")["warnings"], "all is well")
+    outsider = people("operator")
+    outsider.join(jid, "eve")
+    refused = outsider.presence(jid, kind="error")
+    assert refused is not None
+
+
+def test_nobody_is_told_of_a_muted_service(open_site, people):
+    rule = "    - {jid: admin@localhost, role: admin, alerts: true}\n"
+    site = open_site(TWO, access=rule)
+    admin = people("admin")
+    admin.subscribe("gsi@localhost")
+    admin.presence("gsi@localhost/amonsup")
+    assert site.cli("mute", "weak", "2h", "--reason", "new release").returncode == 0
+    site.kill("weak")
+    site.kill("ce")
+    admin.message("gsi: ce ")
+    assert not [xml for xml in admin.received if "weak exited" in (xml.findtext("{jabber:client}body") or "")]
+    assert "no alerts until" in site.cli("show", "weak").stdout
+
+
+def test_the_audit_log_says_who_and_whether_it_is_whole(open_site, people):
+    site = open_site(TWO)
+    admin = people("admin")
+    admin.subscribe("gsi@localhost")
+    admin.presence("gsi@localhost/amonsup")
+    admin.say("gsi@localhost/amonsup", "restart ce")
+    admin.message("done: restart ce")
+    site.do("restart", services=["ce"])
+    done = site.cli("audit", "--verify")
+    assert done.returncode == 0
+    assert "admin@localhost by chat: restart ce" in done.stdout
+    assert "(uid 0) by local: restart ce" in done.stdout or "by local: restart ce" in done.stdout
+    assert "the chain is whole" in done.stdout
+    log = site.state_dir / "audit.jsonl"
+    log.write_text(log.read_text().replace("admin@localhost", "nobody@localhost", 1))
+    broken = site.cli("audit", "--verify")
+    assert broken.returncode == 1
+    assert "BROKEN" in broken.stdout
