@@ -35,6 +35,7 @@ class Started(msgspec.Struct):
     iosched: str = ""
     chroot: str = ""
     is_background: bool = False
+    makes_pid_file: bool = False
     notifies: bool = False
     left_out: list[str] = msgspec.field(default_factory=list)
 
@@ -114,6 +115,7 @@ def _start_stop_daemon(words: tuple[str, ...]) -> Started | None:
         given.get("chroot", ""),
     )
     found.is_background, found.notifies = "background" in given, "notify-await" in given
+    found.makes_pid_file = "make-pidfile" in given
     if "user" in given and "chuid" not in given:
         found.left_out.append(f"--user {given['user']}: only tells whom a process must belong to")
     if "procsched" in given:

@@ -117,7 +117,7 @@ def _life(draft: Draft, traces: dict[str, Trace], begun: start_stop_daemon.Start
     if begun.notifies:
         keys["type"] = "notify"
     elif not begun.is_background and not action.is_background:
-        pid_file = begun.pid_file or pid_file_of(traces)
+        pid_file = begun.pid_file or pid_file_named(traces)
         keys["type"] = "forking"
         if pid_file:
             keys["pid_file"] = pid_file
@@ -126,11 +126,24 @@ def _life(draft: Draft, traces: dict[str, Trace], begun: start_stop_daemon.Start
             draft.approximated(place, action.raw, how)
         elif not begun.pid_file:
             draft.approximated(place, action.raw, f"taken to write {pid_file}, which the script names elsewhere")
+    elif begun.is_background and begun.pid_file and not begun.makes_pid_file:
+        how = "taken to stay in the foreground; if it forks by itself, say `type: forking` and `pid_file`"
+        draft.approximated(place, action.raw, how)
     draft.carried(place, "init script", "is not restarted when it ends; `restart: always` would do that")
 
 
 def pid_file_of(traces: dict[str, Trace]) -> str:
-    """The one that the stop looks at, or the variable that everybody calls so."""
+    """The one that a command names, or the variable that everybody calls so."""
+    found = pid_file_named(traces)
+    for name in () if found else ("PIDFILE", "PID_FILE", "pidfile", "PID"):
+        value = traces["start"].value(name)
+        if value.startswith("/"):
+            return value
+    return found
+
+
+def pid_file_named(traces: dict[str, Trace]) -> str:
+    """The one that a command of the start, the stop or the reload looks at."""
     for argument in ("start", "stop", "reload"):
         for action in traces[argument].actions:
             if not action.words or action.unknown:
@@ -138,10 +151,6 @@ def pid_file_of(traces: dict[str, Trace]) -> str:
             found = start_stop_daemon.stopped(action.words) or start_stop_daemon.started(action.words)
             if found is not None and found.pid_file.startswith("/"):
                 return found.pid_file
-    for name in ("PIDFILE", "PID_FILE", "pidfile", "PID"):
-        value = traces["start"].value(name)
-        if value.startswith("/"):
-            return value
     return ""
 
 

@@ -221,3 +221,16 @@ def test_nothing_is_executed(script: Script, tmp_path: Path) -> None:
     mark = f"{tmp_path}/executed"
     script(script_of(f"touch {mark}; X=$(touch {mark}); `touch {mark}`; eval touch {mark}", head=f"touch {mark}"))
     assert not Path(mark).exists()
+
+
+def test_background_without_a_pid_file_of_its_own_is_doubtful(script: Script) -> None:
+    """Then the program writes it, and may go into the background once more by itself."""
+    out = script(script_of("start-stop-daemon -S -b -p /run/ce.pid -x /bin/ce"))
+    assert any("type: forking" in remark.how for remark in out.service().remarks if remark.fate == "approximated")
+    clear = script(script_of("start-stop-daemon -S -b -m -p /run/ce.pid -x /bin/ce"))
+    assert not any("type: forking" in remark.how for remark in clear.service().remarks)
+
+
+def test_a_pid_file_that_no_command_looks_at_is_not_taken(script: Script) -> None:
+    out = script(script_of("start-stop-daemon -S -x /bin/ce", head="PIDFILE=/run/other.pid"))
+    assert "pid_file" not in out.keys()
