@@ -57,15 +57,15 @@ def _service(service: ImportedService) -> Page:
     rows = tuple(
         (
             Cell(f"  {remark.fate}", _FATES.get(remark.fate, Tone.FAINT)),
-            Cell(f"{remark.file.rpartition('/')[2]}:{remark.line}"),
-            Cell(remark.what),
-            Cell(remark.how),
+            Cell(
+                f"{remark.file.rpartition('/')[2]}:{remark.line}: {remark.what}{': ' if remark.how else ''}{remark.how}"
+            ),
         )
         for remark in service.remarks
         if not remark.how.startswith("sandboxing: ")
     )
     if rows:
-        blocks.append(Table(("", "", "", ""), rows))
+        blocks.append(Table(("", ""), rows))
     for (fate, how), names in groups.items():
         listed = ", ".join(dict.fromkeys(names))
         blocks.append(line(Cell(f"  {fate}", _FATES.get(fate, Tone.FAINT)), f"  {how}: {listed}"))
