@@ -163,15 +163,18 @@ def boolean() -> Value:
     return Value(units.parse_boolean, {"enum": [True, False, "yes", "no", "on", "off"]}, units.BOOLEANS_ALLOWED)
 
 
-def integer(low: int, high: int) -> Value:
-    """A whole number from low to high."""
+def integer(low: int, high: int, *, expands: bool = False) -> Value:
+    """A whole number from low to high. `expands`: it may come out of the environment."""
 
     def parse(text: str) -> int:
         value = units.parse_integer(text)
         _insist_within(value, low, high, text)
         return value
 
-    return Value(parse, {"type": "integer", "minimum": low, "maximum": high}, f"{low} … {high}")
+    schema: dict[str, Any] = {"type": "integer", "minimum": low, "maximum": high}
+    if expands:
+        schema = {"anyOf": [schema, {"type": "string", "pattern": "\\$"}]}
+    return Value(parse, schema, f"{low} … {high}", expands=expands)
 
 
 def number(low: float, high: float) -> Value:

@@ -72,7 +72,7 @@ _SESSION = Record(
         Key("jid", JID, "The account.", is_required=True),
         Key("password_file", FilePath(), "Its password, readable by the daemon's user alone.", is_required=True),
         _or_null("host", (), ListOf(filled_text(), also_single=True), "Servers, instead of what DNS says.", "hosts"),
-        _or_null("port", (), ListOf(integer(1, 65535), also_single=True), "Their ports (5222).", "ports"),
+        _or_null("port", (), ListOf(integer(1, 65535, expands=True), also_single=True), "Their ports (5222).", "ports"),
         _or_null("ca_file", "", FilePath(), "The only authority to believe, instead of the system's."),
         _or_null("proxy", "", PROXY, "An HTTP proxy that lets CONNECT through."),
     ),

@@ -38,7 +38,7 @@ def read(tmp_path: Path) -> Any:
     def read(text: str) -> XmppSpec | list[str]:
         file = tmp_path / "amonsup.yaml"
         file.write_text("site: gsi\nrun_dir: run\n" + text.lstrip("\n"))
-        outcome = load(str(file), environ={}, euid=os.geteuid())
+        outcome = load(str(file), environ={"PORT": "15223"}, euid=os.geteuid())
         if isinstance(outcome, Loaded):
             assert outcome.site.xmpp is not None
             return outcome.site.xmpp
@@ -58,6 +58,11 @@ def test_all_of_it_is_understood(read: Any) -> None:
     assert found.require_signature is Signature.NONE
     assert found.access[1].affiliation is Affiliation.ADMIN
     assert found.modules[0].session == "other"
+
+
+def test_a_port_may_come_out_of_the_environment(read: Any) -> None:
+    for given, port in (("${PORT:-15222}", 15223), ("${NONE:-15222}", 15222)):
+        assert read(GOOD.replace("port: 5222", f'port: "{given}"')).sessions[0].ports == (port,)
 
 
 @pytest.mark.parametrize(
