@@ -9,6 +9,7 @@ resumed; the unbounded parser (guard.py).
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ class Client(slixmpp.ClientXMPP):
         except TimeoutError:
             raise ConnectError(f"{endpoint.host}:{endpoint.port}: no answer in {CONNECT_TIMEOUT_S:.0f} s") from None
         except OSError as error:
-            raise ConnectError(f"{endpoint.host}:{endpoint.port}: {error.strerror or error}") from None
+            raise ConnectError(f"{endpoint.host}:{endpoint.port}: {_reason(error)}") from None
         finally:
             self._current_connection_attempt = None
 
@@ -139,6 +140,12 @@ class Client(slixmpp.ClientXMPP):
     def on_element(self, name: str, tag: str, handler: Any) -> None:
         """Call back with every stanza of this tag (`{jabber:client}message`)."""
         self.register_handler(Callback(name, MatchXPath(tag), handler))
+
+
+def _reason(error: OSError) -> str:
+    """In the words of the system: asyncio's own repeat the address."""
+    number = 0 if isinstance(error, ssl.SSLError) else error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 async def _tcp(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
