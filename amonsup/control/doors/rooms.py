@@ -22,6 +22,8 @@ JOIN_TTL_S = 60.0
 ANSWER_TTL_S = 300.0
 AGAIN_S = 300.0
 PING_S = 900.0
+MOST_EARLY = 10
+"""What is said between our joining and our knowing what kind of room it is waits until then."""
 
 
 class Rooms(Door):
@@ -32,6 +34,7 @@ class Rooms(Door):
         self._rooms = {spec.jid: Room(spec.jid, spec.nick or desk.site.site) for spec in desk.xmpp.rooms}
         self._specs: dict[str, RoomSpec] = {spec.jid: spec for spec in desk.xmpp.rooms}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._early: dict[str, list[Said]] = {}  # of rooms that are being looked at
         self.being_made: set[str] = set()  # rooms that somebody wants made: not destroyed again
 
     # -- for others --
@@ -82,6 +85,7 @@ class Rooms(Door):
         was_in, trouble = room.is_in, room.trouble
         step = room.seen(seen)
         if step is Step.CHECK:
+            self._early[room.jid] = []
             self._desk.spawn(self._check(speaker, room))
             self._later(PING_S, speaker, room)
         elif step is Step.DESTROY and room.jid in self.being_made:
@@ -103,7 +107,11 @@ class Rooms(Door):
         if room is None:
             return False
         if said.kind == "groupchat" and not said.is_delayed and not said.is_replacement:
-            self._asked_in_room(speaker, room, said)
+            early = self._early.get(room.jid)
+            if early is None:
+                self._asked_in_room(speaker, room, said)
+            elif len(early) < MOST_EARLY:
+                early.append(said)
         return True  # private messages through a room hide who speaks: not answered
 
     # -- inside --
@@ -140,10 +148,15 @@ class Rooms(Door):
     async def _check(self, speaker: Speaker, room: Room) -> None:
         request = stanzas.iq("get", room.jid, "")
         stanzas.element(stanzas.DISCO_INFO, "query", request)
-        answer = await speaker.ask(request)
+        try:
+            answer = await speaker.ask(request)
+        finally:
+            early = self._early.pop(room.jid, [])
         room.checked(frozenset(each.get("var", "") for each in answer.iter(f"{{{stanzas.DISCO_INFO}}}feature")))
         self._desk.tell(room.jid, room.trouble)
         self._desk.show_again(speaker)
+        for said in early:
+            self._asked_in_room(speaker, room, said)
 
     async def _destroy(self, speaker: Speaker, room: Room) -> None:
         request = stanzas.iq("set", room.jid, "")
@@ -171,6 +184,7 @@ class Rooms(Door):
             self._join(speaker, room.jid)
 
     async def _self_ping(self, speaker: Speaker, room: Room) -> None:
+        self._later(PING_S, speaker, room)  # first: the answer may never come
         request = stanzas.iq("get", f"{room.jid}/{room.nick}", "")
         stanzas.element(stanzas.PING, "ping", request)
         answer = await speaker.ask(request)
@@ -178,8 +192,6 @@ class Rooms(Door):
         if answer.get("type") == "error" and word in ("not-acceptable", "item-not-found"):
             room.left()
             self._join(speaker, room.jid)
-        else:
-            self._later(PING_S, speaker, room)
 
 
 async def create(speaker: Speaker, jid: str, nick: str) -> str:

@@ -49,6 +49,7 @@ def test_a_room_that_our_joining_made_is_destroyed() -> None:
     room = Room(JID, "gsi")
     assert room.seen(a_seen("gsi", "110", "201")) is Step.DESTROY
     assert not room.is_in
+    room.seen(a_seen("gsi", "110", kind="unavailable"))  # its end is no news
     assert "amonsup room create" in room.trouble
 
 
