@@ -171,6 +171,150 @@ class Prosody:
         return f"{name}@{HOST}"
 
 
+EJABBERD_YML = """\
+loglevel: info
+log_rotate_count: 0
+hosts: [localhost]
+certfiles: ["{directory}/server.pem"]
+define_macro:
+  'TLS_CIPHERS': "HIGH:!aNULL:!eNULL:!3DES:@STRENGTH"
+  'TLS_OPTIONS': [no_sslv3, no_tlsv1, no_tlsv1_1, cipher_server_preference, no_compression]
+c2s_ciphers: 'TLS_CIPHERS'
+c2s_protocol_options: 'TLS_OPTIONS'
+listen:
+  - {{port: {port}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 262144, shaper: c2s_shaper, access: c2s,
+      starttls_required: true, protocol_options: 'TLS_OPTIONS'}}
+  - {{port: {direct_port}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 262144, shaper: c2s_shaper,
+      access: c2s, tls: true, protocol_options: 'TLS_OPTIONS'}}
+disable_sasl_mechanisms: [digest-md5, X-OAUTH2]
+auth_password_format: scram
+acl:
+  local: {{user_regexp: ""}}
+  loopback: {{ip: [127.0.0.0/8, "::1/128"]}}
+access_rules:
+  local: {{allow: local}}
+  c2s: {{deny: blocked, allow: all}}
+  muc_create: {{allow: local}}
+  pubsub_createnode: {{allow: local}}
+shaper:
+  normal: {{rate: 3000, burst_size: 20000}}
+  fast: 200000
+shaper_rules:
+  max_user_sessions: 10
+  max_user_offline_messages: {{100: all}}
+  c2s_shaper: {{{shaper}: all}}
+modules:
+  mod_adhoc: {{}}
+  mod_blocking: {{}}
+  mod_caps: {{}}
+  mod_carboncopy: {{}}
+  mod_client_state: {{}}
+  mod_disco: {{}}
+  mod_fail2ban: {{}}
+  mod_last: {{}}
+  mod_muc:
+    access: [allow]
+    access_create: muc_create
+    access_persistent: muc_create
+    access_mam: [allow]
+    default_room_options: {{mam: true}}
+  mod_offline: {{access_max_user_messages: max_user_offline_messages}}
+  mod_ping: {{}}
+  mod_pres_counter: {{count: 5, interval: 60}}
+  mod_privacy: {{}}
+  mod_private: {{}}
+  mod_pubsub:
+    access_createnode: pubsub_createnode
+    plugins: [flat, pep]
+  mod_push: {{}}
+  mod_push_keepalive: {{}}
+  mod_roster: {{versioning: true}}
+  mod_shared_roster: {{}}
+  mod_stream_mgmt: {{resend_on_timeout: if_offline}}
+  mod_vcard: {{search: false}}
+  mod_version: {{}}
+"""
+"""Debian's ejabberd.yml without what listens for something else than clients (HTTP, MQTT, STUN, other servers)."""
+
+
+class Ejabberd:
+    """ejabberd with Debian's limits (`shaper`: `none` for none), without Erlang's distribution: no epmd, no cookie."""
+
+    name = "ejabberd"
+
+    def __init__(self, directory: Path, authority: Authority, *, shaper: str = "normal") -> None:
+        self.directory = directory
+        self.authority = authority
+        self.port = free_port()
+        self.direct_port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self._accounts: dict[str, str] = {}
+        (directory / "spool").mkdir(parents=True, exist_ok=True)
+        certificate, key = authority.issue("ejabberd", HOST, ROOMS)
+        (directory / "server.pem").write_bytes(certificate.read_bytes() + key.read_bytes())
+        self.config = directory / "ejabberd.yml"
+        self.config.write_text(
+            EJABBERD_YML.format(directory=directory, port=self.port, direct_port=self.direct_port, shaper=shaper)
+        )
+
+    def start(self) -> None:
+        """Start, and wait until it listens and has made the accounts."""
+        ready = self.directory / "ready"
+        ready.unlink(missing_ok=True)
+        users = ",".join(f'{{<<"{name}">>,<<"{password}">>}}' for name, password in self._accounts.items())
+        make = (
+            f'[ejabberd_auth:try_register(U, <<"{HOST}">>, P) || {{U, P}} <- [{users}]],'
+            f' file:write_file("{ready}", <<"ready">>).'
+        )
+        options = ["-noinput", "+K", "true", "+S", "2:2", "+sbwt", "none"]
+        options += ["-mnesia", "dir", f'"{self.directory}/spool"', "-s", "ejabberd", "-eval", make]
+        libraries = [str(path.parent) for path in Path("/usr/lib").glob("*/ejabberd-*")]
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "ERL_LIBS": ":".join(libraries),
+            "EJABBERD_CONFIG_PATH": str(self.config),
+            "EJABBERD_LOG_PATH": str(self.directory / "ejabberd.log"),
+            "ERL_CRASH_DUMP_BYTES": "0",
+        }
+        with (self.directory / "stderr").open("ab") as errors:
+            self.process = subprocess.Popen(
+                ["erl", *options],
+                cwd=self.directory,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+            )
+        wait_for_port(self.port, self.process)
+        deadline = time.monotonic() + START_S
+        while not ready.exists():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError(f"ejabberd made no accounts: {(self.directory / 'stderr').read_text()[-2000:]}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """An orderly end."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+
+    def kill(self) -> None:
+        """The end of power."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
+
+    def account(self, name: str, password: str = "secret") -> str:
+        """An account, made by the next `start`; returns its address."""
+        self._accounts[name] = password
+        return f"{name}@{HOST}"
+
+
+Server = Prosody | Ejabberd
+
+
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
     """Until somebody listens there. Raises RuntimeError if the process ends first, or if it takes too long."""
     deadline = time.monotonic() + START_S
@@ -184,7 +328,7 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def running(server: Prosody) -> Iterator[Prosody]:
+def running(server: Server) -> Iterator[Server]:
     """Started, and gone afterwards."""
     server.start()
     try:
@@ -198,3 +342,8 @@ def running(server: Prosody) -> Iterator[Prosody]:
 def has_prosody() -> bool:
     """Whether there is one on this machine."""
     return shutil.which("prosody") is not None
+
+
+def has_ejabberd() -> bool:
+    """Whether there is one on this machine: its code and a runtime for it."""
+    return shutil.which("erl") is not None and any(Path("/usr/lib").glob("*/ejabberd-*"))

@@ -1,4 +1,7 @@
-"""Conversations: a real site, a really started server, and people with clients of their own."""
+"""Conversations: a real site, a really started server, and people with clients of their own.
+
+What depends on the server is told to both, Prosody and ejabberd; `@pytest.mark.one_server` is for what does not.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.person import Person
 from support.site import Site, ourselves
-from support.xmpp_servers import ROOMS, Authority, Prosody, has_prosody
+from support.xmpp_servers import ROOMS, Authority, Ejabberd, Prosody, Server, has_ejabberd, has_prosody
 
 SITE = "gsi@localhost"
 AGENT = f"{SITE}/amonsup"
@@ -36,24 +39,46 @@ def authority() -> Iterator[Authority]:
     shutil.rmtree(directory)
 
 
-@pytest.fixture(scope="session")
-def server(authority: Authority) -> Iterator[Prosody]:
-    """One Prosody for all conversations that do not hurt it."""
-    if not has_prosody():
-        assert os.environ.get("CI") != "true", "CI has a Prosody"
-        pytest.skip("no Prosody here: apt-get install prosody")
-    directory = Path(tempfile.mkdtemp(prefix="amspr", dir="/tmp"))
-    made = Prosody(directory, authority)
+KINDS: dict[str, tuple[Callable[[], bool], type[Prosody] | type[Ejabberd]]] = {
+    "prosody": (has_prosody, Prosody),
+    "ejabberd": (has_ejabberd, Ejabberd),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" in metafunc.fixturenames:
+        one = metafunc.definition.get_closest_marker("one_server") is not None
+        metafunc.parametrize("server", ["prosody"] if one else list(KINDS), indirect=True, scope="session")
+
+
+def started(kind: str, authority: Authority, **options: str) -> Server:
+    """A server with its people, of a directory that `gone` removes."""
+    is_there, make = KINDS[kind]
+    if not is_there():
+        assert os.environ.get("CI") != "true", f"CI has {kind}"
+        pytest.skip(f"no {kind} here: apt-get install {kind}")
+    made = make(Path(tempfile.mkdtemp(prefix="amsxs", dir="/tmp")), authority, **options)
     for name in PEOPLE:
         made.account(name)
     made.start()
+    return made
+
+
+def gone(server: Server) -> None:
+    server.stop()
+    shutil.rmtree(server.directory)
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Server]:
+    """One server of a kind for all conversations that do not hurt it."""
+    made = started(request.param, authority)
     yield made
-    made.stop()
-    shutil.rmtree(directory)
+    gone(made)
 
 
 @pytest.fixture
-def people(server: Prosody, authority: Authority) -> Iterator[Callable[..., Person]]:
+def people(server: Server, authority: Authority) -> Iterator[Callable[..., Person]]:
     """Gets people online."""
     found: list[Person] = []
 
@@ -67,7 +92,7 @@ def people(server: Prosody, authority: Authority) -> Iterator[Callable[..., Pers
 
 
 @pytest.fixture
-def open_site(request: pytest.FixtureRequest, server: Prosody, authority: Authority) -> Iterator[Callable[..., Site]]:
+def open_site(request: pytest.FixtureRequest, server: Server, authority: Authority) -> Iterator[Callable[..., Site]]:
     """A site that is (about to be) online; `xmpp` replaces or adds lines of its `xmpp:`."""
     sites: list[Site] = []
 

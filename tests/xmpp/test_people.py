@@ -116,6 +116,7 @@ def test_a_stranger_is_answered_by_silence_and_is_on_record(site, people):
     assert '"by":"stranger@localhost"' in (site.state_dir / "audit.jsonl").read_text()
 
 
+@pytest.mark.one_server
 def test_an_old_command_is_not_carried_out(site, people):
     admin = people("admin")
     online(admin)
@@ -128,6 +129,7 @@ def test_an_old_command_is_not_carried_out(site, people):
     assert site.running("ce") == before
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("kind", ["error", "headline"])
 def test_what_is_not_said_to_us_is_not_answered(site, people, kind):
     admin = people("admin")
@@ -156,6 +158,7 @@ def test_the_supervisor_and_control_may_die(site, people):
     assert site.running("ce", "db") == before
 
 
+@pytest.mark.one_server
 def test_control_is_nobody_on_the_public_socket(site):
     row = site.answers()["control"]
     assert row["state"] == "running"
