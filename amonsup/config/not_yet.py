@@ -8,12 +8,9 @@ besides whatever is wrong with its value.
 
 from __future__ import annotations
 
-_AFAR = "there is no control plane"
-
 SERVICE: dict[str, str] = {
     "sockets": "sockets are not opened for services",
     "update": "nothing is updated from afar",
-    "remote": _AFAR,
 }
 
 SITE: dict[str, str] = {}

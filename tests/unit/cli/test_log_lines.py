@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -61,7 +62,7 @@ def test_a_terminal_has_nothing_to_obey():
 @given(st.binary(max_size=200))
 def test_whatever_it_is_a_terminal_is_safe(data):
     text = shown(lines("a", "b", is_terminal=True), Piece("a.log", 0, data or b"\n")).decode()
-    assert all(each.isprintable() or each == "\n" for each in text)
+    assert all(each.isprintable() or each == "\n" or unicodedata.category(each) == "Zs" for each in text)
     assert text.count("\n") == data.count(b"\n") + (not data.endswith(b"\n"))
 
 

@@ -17,7 +17,6 @@ Errors = Callable[..., list[str]]
 VALUES = {
     "sockets": ("{http: '127.0.0.1:80'}", "{http: 80}", "'80' is not an address"),
     "update": ("{command: ls}", "{comand: ls}", "did you mean 'command'?"),
-    "remote": ("viewer", "boss", "'boss' is unknown"),
 }  # fmt: skip
 
 
