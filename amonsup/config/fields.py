@@ -271,8 +271,8 @@ def name() -> Value:
     return Value(units.parse_name, {"type": ["string", "integer"], "pattern": f"^{units.NAME}$"}, allowed)
 
 
-def pattern(form: str, what: str, allowed: str) -> Value:
-    """Text of a fixed form; `what` names it: 'an address', 'a URL'."""
+def pattern(form: str, what: str, allowed: str, *, expands: bool = False) -> Value:
+    """Text of a fixed form; `what` names it: 'an address', 'a URL'. `expands`: once its variables are filled in."""
     import re
 
     compiled = re.compile(form)
@@ -282,4 +282,5 @@ def pattern(form: str, what: str, allowed: str) -> Value:
             raise ValueError(f"{shown(given)} is not {what}")
         return given
 
-    return Value(parse, {**TEXT_FORM, "pattern": f"^(?:{form})$"}, allowed)
+    written = rf"{form}|.*\$\{{.*" if expands else form
+    return Value(parse, {**TEXT_FORM, "pattern": f"^(?:{written})$"}, allowed, expands=expands)

@@ -7,6 +7,7 @@ service's.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from amonsup.config import capabilities, not_yet, units, watch_rules
@@ -54,7 +55,9 @@ from amonsup.config.strict_yaml import Mapping, Node, Scalar, Sequence, kind
 ROLES = {role.name.lower(): role for role in Role}
 MILLISECOND = 0.001
 ADDRESS = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
-URL = r"https?://(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?#][!-~]*)?"
+CHECKED_HOST = r"(?:(?:[A-Za-z0-9_.-]|\{(?:name|instance)\})+|\[[0-9A-Fa-f:.]+\])"
+CHECKED_PORT = r"(?:[0-9]|\{instance\}){1,5}"
+CHECKED_URL = rf"https?://{CHECKED_HOST}(?::{CHECKED_PORT})?(?:[/?#][!-~]*)?"
 UNLIMITED = "unlimited"
 ULIMITS = [
     "as",
@@ -288,13 +291,23 @@ def build_healthcheck(**values: Any) -> Healthcheck:
     return Healthcheck(test=words[1:], **values)
 
 
-def _check_kinds(_values: Values, mapping: Mapping, path: str, scope: Scope) -> None:
+def _check_kinds(values: Values, mapping: Mapping, path: str, scope: Scope) -> None:
     kinds = [key for key in ("test", "http", "tcp") if key in mapping.entries]
     if len(kinds) > 1:
         place = mapping.entries[kinds[1]][0]
         scope.report(place, f"{path}.{kinds[1]}", f"stands beside '{kinds[0]}'", "one of test, http, tcp")
     if not kinds:
         scope.report(mapping, path, "says nothing to check", "one of test, http, tcp")
+    for key in ("http", "tcp"):
+        port = _port(str(values.get(key, "")))
+        if port.isdigit() and not 0 < int(port) < 65536:
+            scope.report(mapping.entries[key][0], f"{path}.{key}", f"there is no port {port}", "1 … 65535")
+
+
+def _port(target: str) -> str:
+    """What stands behind the last colon of the authority of a URL, or of an address."""
+    authority = re.split("[/?#]", target.partition("://")[2] or target, maxsplit=1)[0]
+    return authority.rpartition(":")[2] if ":" in authority.rpartition("]")[2] else ""
 
 
 def _check_backoff(values: Values, mapping: Mapping, path: str, scope: Scope) -> None:
@@ -368,10 +381,19 @@ HEALTHCHECK = Record(
         Key("test", HealthTest(), "A command whose success is health."),
         Key(
             "http",
-            pattern(URL, "a URL", "http://HOST[:PORT]/PATH or https://…, in ASCII, without user and password"),
+            pattern(
+                CHECKED_URL,
+                "a URL",
+                "http://HOST[:PORT]/PATH or https://…, in ASCII, without user and password",
+                expands=True,
+            ),
             "A URL that answers 2xx or 3xx.",
         ),
-        Key("tcp", pattern(ADDRESS, "an address", "HOST:PORT"), "An address that accepts a connection."),
+        Key(
+            "tcp",
+            pattern(f"{CHECKED_HOST}:{CHECKED_PORT}", "an address", "HOST:PORT", expands=True),
+            "An address that accepts a connection.",
+        ),
         Key("interval", duration(MILLISECOND), "Time between two checks.", "30s", "interval_s"),
         Key("timeout", duration(MILLISECOND), "A check that takes longer has failed.", "5s", "timeout_s"),
         Key("retries", integer(1, 1000), "Failures in a row that make it unhealthy.", "3"),

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from amonsup.config.instances import instance
 from amonsup.config.specs import (
     Backoff,
     Condition,
     Dependency,
+    Healthcheck,
     Logging,
     RestartPolicy,
     ServiceSpec,
@@ -79,6 +81,27 @@ def test_commands(site: Callable[..., object], command: str, words: tuple[str, .
 def test_paths_are_relative_to_their_file(service: Service, base: Path) -> None:
     assert service("working_dir: ../work").working_dir == f"{base}/work"
     assert service("working_dir: ${W}/x", environ={"HOME": "/", "W": "/srv"}).working_dir == "/srv/x"
+
+
+def test_an_address_is_one_once_variables_are_filled_in(service: Service) -> None:
+    environ = {"HOME": "/", "PORT": "8084", "URL": "https://h/x"}
+    for line, found in (
+        ("tcp: '127.0.0.1:${PORT}'", Healthcheck(tcp="127.0.0.1:8084")),
+        ("http: 'http://h:${NONE:-80}/$$'", Healthcheck(http="http://h:80/$")),
+        ("http: '${URL}'", Healthcheck(http="https://h/x")),
+    ):
+        assert service(f"healthcheck: {{{line}}}", environ=environ).healthcheck == found
+
+
+def test_addresses_of_instances_differ(site: Callable[..., object]) -> None:
+    outcome = site(
+        "services:\n"
+        "  a: {command: /bin/true, scale: 2, healthcheck: {tcp: 'h-{instance}:808{instance}'}}\n"
+        "  b: {command: /bin/true, scale: 2, healthcheck: {http: 'http://{name}:8080/{instance}'}}\n"
+    )
+    a, b = outcome.fleet.services  # type: ignore[attr-defined]
+    assert instance(a, 2).healthcheck == Healthcheck(tcp="h-2:8082")
+    assert instance(b, 1).healthcheck == Healthcheck(http="http://b-1:8080/1")
 
 
 def test_depends_on(site: Callable[..., object]) -> None:
