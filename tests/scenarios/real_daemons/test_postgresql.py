@@ -1,0 +1,79 @@
+"""PostgreSQL: initdb once, the server as its user, who needs it once pg_isready says so; stopped, killed, recovered."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.site import kill_hard, ourselves, until
+from support.xmpp_servers import free_port
+
+ACCOUNT = "postgres"
+
+
+def programs() -> Path:
+    """Where Debian keeps the newest version's."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return found[-1].parent if found else Path("/usr/lib/postgresql/none/bin")
+
+
+@pytest.fixture
+def site(site_of):
+    where, port = programs(), free_port()
+    site = site_of("postgresql", ourselves(), str(where / "initdb"), PG=str(where), PORT=str(port))
+    site.port, site.pg, site.account = port, where, None
+    database = site.mkdir("database", 0o700)
+    if os.geteuid() == 0:  # the server refuses to run as root
+        site.account = pwd.getpwnam(ACCOUNT)
+        os.chown(database, site.account.pw_uid, site.account.pw_gid)
+        text = site.file("conf.d/site.yaml").read_text()
+        site.write("conf.d/site.yaml", text.replace("defaults:\n", f"defaults:\n  user: {ACCOUNT}\n"))
+    site.start()
+    come_up(site, 1)
+    return site
+
+
+def come_up(site, times):
+    """Until the server runs and its dependant has been there so many times; their pids."""
+    lives = site.running("db", "app")
+    until(lambda: int(query(site, "select count(*) from runs")) == times, f"the dependant has run {times} times")
+    return lives
+
+
+def query(site, text):
+    words = ["psql", "-h", "127.0.0.1", "-p", str(site.port), "-At", "-c", text, "postgres"]
+    who = (
+        {} if site.account is None else {"user": site.account.pw_uid, "group": site.account.pw_gid, "extra_groups": []}
+    )
+    return subprocess.run(words, cwd="/", capture_output=True, text=True, check=True, **who).stdout.strip()
+
+
+def test_in_order_up_and_down(site):
+    kinds = site.transcript()
+    order = ["initdb exited", "db started", "db healthy", "schema started", "schema exited", "app started"]
+    assert sorted(order, key=kinds.index) == order
+    if site.account is not None:
+        assert Path(f"/proc/{site.pid('db')}").stat().st_uid == site.account.pw_uid
+    query(site, "alter system set work_mem = '77MB'")
+    site.do("reload", services=["db"])
+    until(lambda: query(site, "show work_mem") == "77MB", "its settings were read again")
+
+    site.do("restart", services=["db"])
+    assert "database system is shut down" in "\n".join(site.log("db"))
+    come_up(site, 2)
+    assert site.transcript("initdb").count("initdb started") == 1, "its success holds"
+
+
+def test_killed_it_recovers_without_its_old_children(site):
+    before = site.running("db", "app")
+    site.kill("supervisor")
+    kill_hard(before["db"])
+    until(lambda: site.pid("app") not in (0, before["app"]), "the dependant has followed")
+    come_up(site, 2)
+    until(lambda: any("not properly shut down" in line for line in site.log("db")), "it has recovered")
+    assert not any("still in use" in line for line in site.log("db"))
+    site.do("stop", services=["db"])
+    assert site.row("db")["exit"]["code"] == 0
