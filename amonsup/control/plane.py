@@ -33,7 +33,7 @@ from amonsup.control.link import Settings, Supervisor
 from amonsup.control.modules.alerts import Alerts
 from amonsup.control.xmpp import stanzas
 from amonsup.control.xmpp.session import Session
-from amonsup.verbs.results import Happening, StatusResult
+from amonsup.verbs.results import EventsResult, Happening, StatusResult
 from amonsup.wire.messages import Answer, Caller
 
 MODULES: dict[str, Callable[[Desk, Module], Door]] = {"alerts": Alerts}
@@ -54,6 +54,8 @@ class Plane:
         self.xmpp = settings.site.xmpp
         self.mirror = Mirror()
         self.supervisor = supervisor
+        self._seen_event = 0
+        self._told: dict[str, str] = {}  # of sessions and rooms, for a successor of the supervisor
         self._sessions = self._make_sessions(settings)
         self._throttles = {name: presence.Throttle() for name in self._sessions}
         self._presence_timers: dict[str, asyncio.TimerHandle] = {}
@@ -68,7 +70,7 @@ class Plane:
         self._dirty: set[str] = set()
         self._refresh: asyncio.TimerHandle | None = None
         for name, text in settings.objections.items():
-            supervisor.tell(f"session {name}", f"no password: {text}")
+            self.tell(f"session {name}", f"no password: {text}")
 
     def _make_sessions(self, settings: Settings) -> dict[str, Session]:
         splay = zlib.crc32(self.site.site.encode()) / 0xFFFFFFFF
@@ -82,10 +84,14 @@ class Plane:
         self.supervisor.on_new = self._feed_again
         self.supervisor.on_errand = lambda message: self.spawn(self._create_room(message))
         self._feed_again()
-        async with asyncio.TaskGroup() as group:
-            for session in self._sessions.values():
-                group.create_task(session.run())
-            group.create_task(asyncio.Event().wait())  # also without any session that can be had
+        try:
+            async with asyncio.TaskGroup() as group:
+                for session in self._sessions.values():
+                    group.create_task(session.run())
+                group.create_task(asyncio.Event().wait())  # also without any session that can be had
+        finally:
+            for task in list(self._tasks):
+                task.cancel()
 
     # -- the desk --
 
@@ -104,6 +110,7 @@ class Plane:
 
     def tell(self, about: str, text: str) -> None:
         self.supervisor.tell(about, text)
+        self._told[about] = text
         complain(f"{about}: {text or 'all is well'}")
 
     def show_again(self, speaker: Speaker) -> None:
@@ -184,12 +191,20 @@ class Plane:
 
     async def _feed(self) -> None:
         self.supervisor.forget_streams()
-        args = {"follow": True, "lines": 0}
-        await self.supervisor.request("events", args, on_event=self._happened)
+        for about, text in self._told.items():
+            self.supervisor.tell(about, text)
+        args = {"follow": True, "after": self._seen_event} if self._seen_event else {"follow": True, "lines": 0}
+        reply = await self.supervisor.request("events", args, on_event=self._happened)
+        if self._seen_event and isinstance(reply, Answer):  # what happened while there was no supervisor
+            for happening in msgspec.json.decode(reply.result, type=EventsResult).events:
+                self._take(happening)
         await self._look(())
 
     def _happened(self, raw: msgspec.Raw) -> None:
-        happening = msgspec.json.decode(raw, type=Happening)
+        self._take(msgspec.json.decode(raw, type=Happening))
+
+    def _take(self, happening: Happening) -> None:
+        self._seen_event = max(self._seen_event, happening.seq)
         for door in self._doors:
             door.happened(happening)
         if happening.service in self.mirror.rows or not happening.service:

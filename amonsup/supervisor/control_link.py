@@ -25,6 +25,8 @@ from amonsup.supervisor.adapters.store import Store
 CONTROL = "control"
 LINK = f"link:{CONTROL}"
 LINK_FD = 3
+MOST_TOLD = 100
+"""Of so many sessions and rooms control may say how they are."""
 MOST_ASKED = 20
 
 
@@ -115,8 +117,10 @@ class ControlLink:
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
         channels.close_all(fds)
-        if message["do"] == "session" and len(self.sessions) < 100:
-            self.sessions[str(message["name"])[:300]] = str(message["text"])[:300]
+        if message["do"] == "session":
+            name = str(message["name"])[:300]
+            if name in self.sessions or len(self.sessions) < MOST_TOLD:
+                self.sessions[name] = str(message["text"])[:300]
         elif message["do"] == "done" and message["number"] in self._asked:
             self._asked.pop(message["number"])(str(message["text"])[:300])
 

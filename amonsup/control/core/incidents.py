@@ -81,6 +81,13 @@ class Incidents:
         incident.well_since = None
         return incident
 
+    def found(self, row: StatusRow, at: str) -> Incident | None:
+        """A service that stands badly when we begin to look: whatever did that, nobody of us has told it."""
+        is_bad = row.state in ("fatal", "unhealthy") or (row.state == "exited" and not _is_good(row))
+        if not is_bad:
+            return None
+        return self.happened(Happening(0, at, "fatal" if row.state == "fatal" else "failed", row.name, row.why))
+
     def look(self, rows: dict[str, StatusRow], now: float) -> tuple[list[Incident], float | None]:
         """Those that are resolved now (and no longer open), and in how many seconds to look again."""
         resolved, soonest = [], None

@@ -66,7 +66,14 @@ class Outbox:
 
     def session_lost(self) -> None:
         """A new session, nothing of the old one is known there: what must not be lost goes again, first."""
-        kept = [item for item in self._unacked.values() if item.is_kept]
+        self._again([item for item in self._unacked.values() if item.is_kept])
         self._unacked.clear()
-        for item in reversed(kept):
+
+    def session_resumed(self, known: set[str]) -> None:
+        """The library sends again what it knows (keys); what it was given too late to know of goes by us."""
+        unknown = [key for key in self._unacked if key not in known]
+        self._again([self._unacked.pop(key) for key in unknown])
+
+    def _again(self, items: list[Outgoing]) -> None:
+        for item in reversed(items):
             self._waiting[item.priority].appendleft(item)

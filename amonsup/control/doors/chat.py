@@ -35,6 +35,8 @@ class Chat(Door):
             self._desk.spawn(self._have_refused(said.body, caller))
             return True
         if self._busy.get(person, 0) >= MOST_PER_PERSON:
+            text = f"busy: {MOST_PER_PERSON} requests of yours are under way; this one is not done: {said.body[:60]}"
+            speaker.send(stanzas.message(said.sender, text), Priority.ANSWER, ANSWER_TTL_S)
             return True
         self._desk.spawn(self._answer(speaker, said, caller))
         return True
@@ -47,7 +49,7 @@ class Chat(Door):
 
     async def _answer(self, speaker: Speaker, said: Said, caller: Caller) -> None:
         def tell(text: str) -> None:
-            speaker.send(stanzas.message(said.sender, text), Priority.ANSWER, ANSWER_TTL_S)
+            speaker.send(stanzas.message(said.sender, text), Priority.ANSWER, ANSWER_TTL_S, is_kept=True)
 
         person = bare(said.sender)
         self._busy[person] = self._busy.get(person, 0) + 1

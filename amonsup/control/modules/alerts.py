@@ -37,14 +37,21 @@ class Alerts(Door):
         self._pending: dict[str, Incident] = {}
         self._settling: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
+        self._has_begun = False
 
     def happened(self, happening: Happening) -> None:
-        incident = self._incidents.happened(happening)
+        self._open(self._incidents.happened(happening))
+
+    def _open(self, incident: Incident | None) -> None:
         if incident is not None and not self._desk.is_muted(incident.service):
             self._pending[incident.key] = incident
             self._settle(SETTLE_S)
 
     def changed(self) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            for row in self._desk.mirror.rows.values():
+                self._open(self._incidents.found(row, stanzas.utc_now()))
         resolved, again_s = self._incidents.look(self._desk.mirror.rows, self._now())
         for incident in resolved:
             if incident.told_version:

@@ -9,11 +9,14 @@ resumed; the unbounded parser (guard.py).
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import ssl
+import sys
 from dataclasses import dataclass
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import slixmpp
 from slixmpp.xmlstream.handler import Callback
@@ -24,6 +27,7 @@ from amonsup.control.xmpp.guard import Guard, HostileError
 MECHANISMS = [f"SCRAM-SHA-{size}{plus}" for plus in ("-PLUS", "") for size in (512, 256, 1)]
 TLS_FEATURE = "{urn:ietf:params:xml:ns:xmpp-tls}starttls"
 CONNECT_TIMEOUT_S = 20.0
+LOG = logging.getLogger("slixmpp")
 TCP_QUICKACK = 12  # tcp(7)
 
 
@@ -34,6 +38,20 @@ class Endpoint:
     host: str
     port: int
     is_direct: bool = False
+
+
+class OneLine(logging.Handler):
+    """Of what the library logs: what it did not expect, in a line each. The rest is told in our words."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        wrong = record.exc_info[1] if record.exc_info else None
+        if wrong is not None:
+            text = f"{type(wrong).__name__}: {wrong}".splitlines()[0][:200]
+            sys.stderr.write(f"control: internal error in slixmpp: {text}\n")
+
+
+LOG.addHandler(OneLine())
+LOG.propagate = False
 
 
 class ConnectError(Exception):
@@ -137,6 +155,10 @@ class Client(slixmpp.ClientXMPP):
         result: bool | None = await super()._handle_stream_features(features)
         return result
 
+    def unacknowledged(self) -> set[str]:
+        """Keys of the stanzas that the library will send again by itself when the stream is resumed."""
+        return {stanza_key(stanza.xml) for _, stanza in self.plugin["xep_0198"].unacked_queue}
+
     def on_element(self, name: str, tag: str, handler: Any) -> None:
         """Call back with every stanza of this tag (`{jabber:client}message`)."""
         self.register_handler(Callback(name, MatchXPath(tag), handler))
@@ -146,6 +168,11 @@ def _reason(error: OSError) -> str:
     """In the words of the system: asyncio's own repeat the address."""
     number = 0 if isinstance(error, ssl.SSLError) else error.errno or 0
     return os.strerror(number) if number > 0 else error.strerror or str(error)
+
+
+def stanza_key(xml: Element) -> str:
+    """One of those under way: the same alert goes to several addresses under one id."""
+    return f"{xml.get('id', '')} {xml.get('to', '')}"
 
 
 async def _tcp(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:

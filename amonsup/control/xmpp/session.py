@@ -24,7 +24,7 @@ from amonsup.control.core.outbox import Outbox
 from amonsup.control.core.reconnect import Loss, Reconnect
 from amonsup.control.core.records import Asked, Outgoing, Priority, Said, Seen
 from amonsup.control.xmpp import stanzas
-from amonsup.control.xmpp.client import Client, ConnectError, Endpoint
+from amonsup.control.xmpp.client import Client, ConnectError, Endpoint, stanza_key
 
 RESOURCE = "amonsup"
 ESTABLISH_S = 45.0
@@ -144,7 +144,9 @@ class Session:
         self._reconnect.came_up(time.monotonic())
         self._heard_at = time.monotonic()
         self.is_up = True
-        if not self._is_resumed:
+        if self._is_resumed:
+            self.outbox.session_resumed(self._client.unacknowledged())
+        else:
             self.outbox.session_lost()
         self._handler.trouble(self, "")
         self._handler.up(self, is_resumed=self._is_resumed)
@@ -179,10 +181,9 @@ class Session:
 
     def _hand_over(self, item: Outgoing) -> None:
         xml = item.stanza
-        key = xml.get("id") or uuid.uuid4().hex[:16]
-        xml.set("id", key)
+        xml.set("id", xml.get("id") or uuid.uuid4().hex[:16])
         kind = _KINDS[xml.tag.partition("}")[2]]
-        self.outbox.handed_over(key, item)
+        self.outbox.handed_over(stanza_key(xml), item)
         self._client.send(kind(self._client, xml=xml))  # type: ignore[no-untyped-call]
         if len(self.outbox) == 0:
             self._client.loop.call_soon(self._request_ack)
@@ -257,7 +258,7 @@ class Session:
             "insecure": lambda text: self._lost(Loss.INSECURE, str(text)),
             "hostile": lambda text: self._lost(Loss.INSECURE, f"the server sent {text}"),
             "stream_error": self._on_stream_error,
-            "stanza_acked": lambda stanza: self.outbox.acknowledged(stanza["id"]),
+            "stanza_acked": lambda stanza: self.outbox.acknowledged(stanza_key(stanza.xml)),
         }
         for event, handler in events.items():
             client.add_event_handler(event, handler)
@@ -278,8 +279,13 @@ class Session:
     def _on_stream_error(self, error: Any) -> None:
         word = str(error["condition"])
         losses = {"conflict": Loss.CONFLICT, "system-shutdown": Loss.RESTART}
-        words = {"conflict": "the account is in use elsewhere", "system-shutdown": "the server goes down"}
-        self._lost(losses.get(word, Loss.NETWORK), words.get(word, f"stream error {word}: {error['text']}"))
+        words = {
+            "conflict": "the account is in use elsewhere",
+            "system-shutdown": "the server goes down",
+            "see-other-host": "the server sends us to another host, which may be a trick; name it in host:",
+        }
+        text = f": {error['text'][:100]}" if error["text"] else ""
+        self._lost(losses.get(word, Loss.NETWORK), words.get(word, f"stream error {word}{text}"))
 
     def _on_stanza(self, stanza: Any) -> None:
         self._heard_at = time.monotonic()

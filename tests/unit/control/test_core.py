@@ -112,6 +112,16 @@ def test_what_must_not_be_lost_goes_again_with_a_new_session_in_its_order() -> N
     box.acknowledged("1")  # late, and of the old session: harmless
 
 
+def test_after_a_resumption_goes_what_the_library_never_knew_of() -> None:
+    box = Outbox()
+    known, unknown = an_item(), an_item()
+    box.handed_over("1", known)
+    box.handed_over("2", unknown)
+    box.session_resumed({"1"})
+    assert box.take(0.0) is unknown
+    assert box.take(0.0) is None
+
+
 # ---- presence -------------------------------------------------------------------------------------------------------
 
 

@@ -149,3 +149,12 @@ def test_a_flood_becomes_a_digest() -> None:
     text = digest("gsi", [each for each in found if each is not None])
     assert text.startswith("gsi: 25 incidents\ns0 exit 1\n")
     assert text.endswith("… and 5 more")
+
+
+def test_what_stands_badly_when_we_begin_is_an_incident() -> None:
+    incidents = Incidents("a")
+    bad = StatusRow("ce", "fatal", None, None, 3, None, None)
+    assert incidents.found(bad, "2026-11-23T12:00:00Z") is not None
+    assert incidents.found(StatusRow("db", "running", 1, 1.0, 0, None, None), "") is None
+    assert incidents.found(StatusRow("cron", "exited", None, None, 0, None, None), "") is None
+    assert list(incidents.open) == ["ce"]
