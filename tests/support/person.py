@@ -84,6 +84,10 @@ class Person:
         self._thread.join(PATIENCE_S)
         self._loop.close()
 
+    def lost(self) -> None:
+        """Until the connection is gone by itself."""
+        assert self._gone.wait(PATIENCE_S), f"{self.jid} is still connected"
+
     # -- doing --
 
     def send(self, xml: str) -> None:

@@ -12,9 +12,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+import pytest
 
 HOST = "localhost"
 ROOMS = "conference.localhost"
@@ -75,7 +78,6 @@ class Authority:
             "-out",
             f"{name}.csr",
         )
-        when = ["-days", str(days)] if days > 0 else ["-days", "1"]
         self._run(
             "x509",
             "-req",
@@ -90,7 +92,8 @@ class Authority:
             f"{name}.ext",
             "-out",
             f"{name}.pem",
-            *when,
+            "-days",
+            str(days),
         )
         for suffix in ("pem", "key"):
             (self.directory / f"{name}.{suffix}").chmod(0o644)
@@ -347,3 +350,28 @@ def has_prosody() -> bool:
 def has_ejabberd() -> bool:
     """Whether there is one on this machine: its code and a runtime for it."""
     return shutil.which("erl") is not None and any(Path("/usr/lib").glob("*/ejabberd-*"))
+
+
+KINDS: dict[str, tuple[Callable[[], bool], type[Prosody] | type[Ejabberd]]] = {
+    "prosody": (has_prosody, Prosody),
+    "ejabberd": (has_ejabberd, Ejabberd),
+}
+
+
+def started(kind: str, authority: Authority, people: Iterable[str]) -> Server:
+    """A server with these accounts, in a directory of its own that `gone` removes; skips the test if there is none."""
+    is_there, make = KINDS[kind]
+    if not is_there():
+        assert os.environ.get("CI") != "true", f"CI has {kind}"
+        pytest.skip(f"no {kind} here: apt-get install {kind}")
+    made = make(Path(tempfile.mkdtemp(prefix="amsxs", dir="/tmp")), authority)
+    for name in people:
+        made.account(name)
+    made.start()
+    return made
+
+
+def gone(server: Server) -> None:
+    """Stopped, and its directory removed."""
+    server.stop()
+    shutil.rmtree(server.directory)

@@ -5,7 +5,6 @@ What depends on the server is told to both, Prosody and ejabberd; `@pytest.mark.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.person import Person
 from support.site import Site, ourselves
-from support.xmpp_servers import ROOMS, Authority, Ejabberd, Prosody, Server, has_ejabberd, has_prosody
+from support.xmpp_servers import KINDS, ROOMS, Authority, Server, gone, started
 
 SITE = "gsi@localhost"
 AGENT = f"{SITE}/amonsup"
@@ -39,40 +38,16 @@ def authority() -> Iterator[Authority]:
     shutil.rmtree(directory)
 
 
-KINDS: dict[str, tuple[Callable[[], bool], type[Prosody] | type[Ejabberd]]] = {
-    "prosody": (has_prosody, Prosody),
-    "ejabberd": (has_ejabberd, Ejabberd),
-}
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
         one = metafunc.definition.get_closest_marker("one_server") is not None
         metafunc.parametrize("server", ["prosody"] if one else list(KINDS), indirect=True, scope="session")
 
 
-def started(kind: str, authority: Authority, **options: str) -> Server:
-    """A server with its people, of a directory that `gone` removes."""
-    is_there, make = KINDS[kind]
-    if not is_there():
-        assert os.environ.get("CI") != "true", f"CI has {kind}"
-        pytest.skip(f"no {kind} here: apt-get install {kind}")
-    made = make(Path(tempfile.mkdtemp(prefix="amsxs", dir="/tmp")), authority, **options)
-    for name in PEOPLE:
-        made.account(name)
-    made.start()
-    return made
-
-
-def gone(server: Server) -> None:
-    server.stop()
-    shutil.rmtree(server.directory)
-
-
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Server]:
     """One server of a kind for all conversations that do not hurt it."""
-    made = started(request.param, authority)
+    made = started(request.param, authority, PEOPLE)
     yield made
     gone(made)
 
@@ -93,10 +68,12 @@ def people(server: Server, authority: Authority) -> Iterator[Callable[..., Perso
 
 @pytest.fixture
 def open_site(request: pytest.FixtureRequest, server: Server, authority: Authority) -> Iterator[Callable[..., Site]]:
-    """A site that is (about to be) online; `xmpp` replaces or adds lines of its `xmpp:`."""
+    """A site that is (about to be) online; `xmpp` and `sessions` add lines to its `xmpp:`."""
     sites: list[Site] = []
 
-    def make(services: str, *, xmpp: str = "", port: int = 0, starts: bool = True, access: str = "") -> Site:
+    def make(
+        services: str, *, xmpp: str = "", port: int = 0, starts: bool = True, access: str = "", sessions: str = ""
+    ) -> Site:
         site = Site(Path(__file__).parent / "case", ourselves(), config={"site": "gsi", "tags": "[tier2]"})
         site.write("pw", "secret\n")
         site.file("pw").chmod(0o600)
@@ -106,7 +83,7 @@ def open_site(request: pytest.FixtureRequest, server: Server, authority: Authori
                 "xmpp:\n  sessions:\n"
                 f"    main: {{jid: {SITE}, password_file: pw, host: 127.0.0.1, port: {port or server.port},"
                 f" ca_file: {authority.certificate}}}\n"
-                f"  require_signature: none\n  access:\n{rules}{xmpp}"
+                f"{sessions}  require_signature: none\n  access:\n{rules}{xmpp}"
             )
         (site.conf_d / "services.yaml").write_text(services)
         sites.append(site)

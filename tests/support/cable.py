@@ -1,0 +1,90 @@
+"""A cable between a client and a server on loopback that can be held, cut, or lose what goes through it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close says RST
+
+
+class Cable:
+    """Forwards connections to `port` of loopback; `self.port` is the end to connect to."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        self.connections = 0
+        self._passes = threading.Event()
+        self._passes.set()
+        self._loses = False
+        self.lost = {"up": 0, "down": 0}  # how many pieces were, towards the server and from it
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def hold(self) -> None:
+        """Nothing moves until `mend`; nothing is lost either."""
+        self._passes.clear()
+
+    def lose(self) -> None:
+        """What is sent from now on never arrives, and nobody is told, until `mend`."""
+        self._loses = True
+
+    def cut(self) -> None:
+        """Every connection ends, hard."""
+        pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            for sock in pair:
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                    sock.shutdown(socket.SHUT_RD)
+        self._passes.set()
+
+    def mend(self) -> None:
+        """As new."""
+        self._loses = False
+        self._passes.set()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self.cut()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self._listening.accept()
+            except OSError:
+                return
+            self.connections += 1
+            try:
+                far = socket.create_connection(("127.0.0.1", self._to), 5)
+            except OSError:
+                near.close()
+                continue
+            far.settimeout(None)
+            self._pairs.append((near, far))
+            done = threading.Semaphore(0)
+            for one, other, way in ((near, far, "up"), (far, near, "down")):
+                threading.Thread(target=self._pump, args=(one, other, way, done), daemon=True).start()
+
+    def _pump(self, one: socket.socket, other: socket.socket, way: str, done: threading.Semaphore) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := one.recv(65536):
+                self._passes.wait()
+                if self._loses:
+                    self.lost[way] += 1
+                    continue
+                other.sendall(chunk)
+        with contextlib.suppress(OSError):
+            other.shutdown(socket.SHUT_RDWR)
+        done.release()
+        if done.acquire(blocking=False) and done.acquire(blocking=False):
+            one.close()
+            other.close()
+        else:
+            done.release()
