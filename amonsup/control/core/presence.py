@@ -13,6 +13,7 @@ from amonsup.control.core.mirror import UP, Mirror
 
 QUIET_S = 5.0
 LONGEST_STATUS = 120
+LONGEST_WHY = 60
 _SHOWS = (
     ("fatal", "dnd"),
     ("unhealthy", "xa"),
@@ -56,7 +57,8 @@ def _status(mirror: Mirror, counts: dict[str, int]) -> str:
 
 
 def _named(name: str, why: str) -> str:
-    return f"{name} ({why[:40]})" if why else name
+    short = why if len(why) <= LONGEST_WHY else why[: LONGEST_WHY - 1] + "…"
+    return f"{name} ({short})" if short else name
 
 
 class Throttle:
