@@ -58,6 +58,17 @@ class ConnectError(Exception):
     """There is no connection; the text is for people."""
 
 
+class CertificateError(ConnectError):
+    """… because the server is not to be believed."""
+
+
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """Certificates are checked, by the system's authorities or, where one is given, by that one alone."""
+    context = ssl.create_default_context(cafile=ca_file or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 class Client(slixmpp.ClientXMPP):
     """One account. Events beside the library's: `hostile` (str), `insecure` (str)."""
 
@@ -72,6 +83,8 @@ class Client(slixmpp.ClientXMPP):
         self.end_session_on_disconnect = True
         self.proxy = proxy
         self.guard = Guard()
+        self._is_shaking_hands = False
+        self._lost_meanwhile: list[BaseException | None] = []
         self.register_plugin("xep_0198", {"window": 5, "allow_resume": True})
 
     # -- connecting --
@@ -92,13 +105,25 @@ class Client(slixmpp.ClientXMPP):
                 sock = await self._connected_socket(endpoint)
                 await self.loop.create_connection(lambda: self, sock=sock, **tls)
         except ssl.SSLCertVerificationError as error:
-            raise ConnectError(f"{endpoint.host}: certificate: {error.verify_message}") from None
+            raise CertificateError(f"{endpoint.host}: certificate: {error.verify_message}") from None
         except TimeoutError:
             raise ConnectError(f"{endpoint.host}:{endpoint.port}: no answer in {CONNECT_TIMEOUT_S:.0f} s") from None
         except OSError as error:
             raise ConnectError(f"{endpoint.host}:{endpoint.port}: {_reason(error)}") from None
         finally:
             self._current_connection_attempt = None
+
+    async def endpoints(self, hosts: tuple[str, ...], ports: tuple[int, ...]) -> list[Endpoint]:
+        """Explicit ones, or what DNS says (RFC 6120, 3.2; XEP-0368), or the domain itself."""
+        domain = self.boundjid.host
+        if hosts or ports:
+            return [
+                Endpoint(host, port, port in (443, 5223)) for host in hosts or (domain,) for port in ports or (5222,)
+            ]
+        found = []
+        for service, _name, host, port in await self.get_dns_records(domain, 5222):
+            found.append(Endpoint(host, port, service == "xmpps-client"))
+        return found or [Endpoint(domain, 5222)]
 
     async def _connected_socket(self, endpoint: Endpoint) -> socket.socket:
         if not self.proxy:
@@ -115,6 +140,23 @@ class Client(slixmpp.ClientXMPP):
     def connection_made(self, transport: asyncio.BaseTransport, send_event: bool = True) -> None:
         self._current_connection_attempt = self._current_connection_attempt or self.loop.create_future()
         super().connection_made(transport, send_event)
+
+    async def start_tls(self) -> bool:
+        """A handshake that fails ends the connection *before* it says why: here the reason comes first."""
+        self._is_shaking_hands, self._lost_meanwhile = True, []
+        try:
+            done: bool = await super().start_tls()
+            return done
+        finally:
+            self._is_shaking_hands = False
+            for exception in self._lost_meanwhile:
+                super().connection_lost(exception)
+
+    def connection_lost(self, exception: BaseException | None) -> None:
+        if self._is_shaking_hands:
+            self._lost_meanwhile.append(exception)
+        else:
+            super().connection_lost(exception)
 
     def reschedule_connection_attempt(self) -> None:
         """Never by itself: session.py decides."""

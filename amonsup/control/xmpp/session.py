@@ -10,7 +10,6 @@ core/reconnect.py; what waits to be sent by core/outbox.py.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 import uuid
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from amonsup.control.core.outbox import Outbox
 from amonsup.control.core.reconnect import Loss, Reconnect
 from amonsup.control.core.records import Asked, Outgoing, Priority, Said, Seen
 from amonsup.control.xmpp import stanzas
-from amonsup.control.xmpp.client import Client, ConnectError, Endpoint, stanza_key
+from amonsup.control.xmpp.client import Client, ConnectError, stanza_key, tls_context
 
 RESOURCE = "amonsup"
 ESTABLISH_S = 45.0
@@ -115,7 +114,7 @@ class Session:
         self._gone.clear()
         self._loss, self._why, self._is_resumed = Loss.NETWORK, "", False
         try:
-            endpoints = await self._endpoints()
+            endpoints = await self._client.endpoints(self.spec.hosts, self.spec.ports)
             await self._client.open(endpoints[self._reconnect.endpoint % len(endpoints)])
         except ConnectError as error:
             self._why = str(error)
@@ -227,22 +226,10 @@ class Session:
             except TimeoutError:
                 self._client.abort()
 
-    async def _endpoints(self) -> list[Endpoint]:
-        """Explicit ones, or what DNS says (RFC 6120, 3.2; XEP-0368), or the domain itself."""
-        spec = self.spec
-        if spec.hosts or spec.ports:
-            hosts, ports = spec.hosts or (spec.domain,), spec.ports or (5222,)
-            return [Endpoint(host, port, port in (443, 5223)) for host in hosts for port in ports]
-        found = []
-        for service, _name, host, port in await self._client.get_dns_records(spec.domain, 5222):
-            found.append(Endpoint(host, port, service == "xmpps-client"))
-        return found or [Endpoint(spec.domain, 5222)]
-
     # -- what the library tells --
 
     def _new_client(self, password: str) -> Client:
-        context = ssl.create_default_context(cafile=self.spec.ca_file or None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = tls_context(self.spec.ca_file)
         client = Client(f"{self.spec.jid}/{RESOURCE}", password, context, self.spec.proxy)
         for name in ("IM", "IMError", "Presence"):
             client.remove_handler(name)  # they keep a roster node for every stranger
