@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from amonsup.cli.errors import DONE, WRONG_USE, CommandError
+from amonsup.cli.errors import DONE, FAILED, WRONG_USE, CommandError
 from amonsup.cli.output import Output
 from amonsup.config.specs import SiteSpec
 from amonsup.verbs.verb import Verb
@@ -29,7 +29,7 @@ def site_of(config: str, environ: Mapping[str, str]) -> SiteSpec:
 
 def run(verb: Verb, args: dict[str, Any], config: str, environ: Mapping[str, str], output: Output) -> int:
     if verb.name == "check":
-        return _check(verb, args.get("path", ""), config, environ, output)
+        return _check(verb, args, config, environ, output)
     if verb.name == "completion":
         return _completion(verb, args["shell"], output)
     if verb.name == "import":
@@ -58,14 +58,18 @@ def _completion(verb: Verb, shell: str, output: Output) -> int:
     return DONE
 
 
-def _check(verb: Verb, path: str, config: str, environ: Mapping[str, str], output: Output) -> int:
+def _check(verb: Verb, args: dict[str, Any], config: str, environ: Mapping[str, str], output: Output) -> int:
     """By the eyes of the daemon: root's own if root asks, else of whoever owns the file."""
     from amonsup.config.errors import ConfigError
     from amonsup.config.load import Checked, check_file, load
     from amonsup.config.specs import Loaded
-    from amonsup.verbs.check import CheckResult
+    from amonsup.verbs.check import CheckResult, OnlineRow
 
+    path = args.get("path", "")
+    online: tuple[OnlineRow, ...] = ()
     found: Checked | Loaded | list[ConfigError]
+    if path and args.get("online"):
+        raise CommandError("bad-request", "--online tries amonsup.yaml's xmpp:, not a file of conf.d", WRONG_USE)
     if path:
         found = check_file(path, environ=environ, euid=_daemon(path))
     else:
@@ -75,12 +79,20 @@ def _check(verb: Verb, path: str, config: str, environ: Mapping[str, str], outpu
         result = CheckResult(ok=False, errors=tuple(found))
     else:
         files = _count(found.site.conf_d if isinstance(found, Loaded) else path)
-        result = CheckResult(ok=True, warnings=found.warnings, services=len(found.fleet.services), files=files)
+        if args.get("online") and isinstance(found, Loaded):
+            from amonsup.cli import online as trial
+
+            online = trial.run(found.site, _daemon(found.site.config_file))
+        result = CheckResult(
+            ok=True, warnings=found.warnings, services=len(found.fleet.services), files=files, online=online
+        )
     if output.is_json:
         output.document(result)
     else:
         output.page(verb.page(result))
-    return DONE if result.ok else WRONG_USE
+    if not result.ok:
+        return WRONG_USE
+    return FAILED if any(row.ok is False for row in online) else DONE
 
 
 def _count(path: str) -> int:

@@ -1,4 +1,4 @@
-"""check: conf.d, without touching anything."""
+"""check: conf.d, without touching anything; with --online also the XMPP accounts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ import msgspec
 
 from amonsup.config.errors import ConfigError
 from amonsup.config.specs import Role
-from amonsup.verbs.page import Cell, Page, Tone, line
+from amonsup.verbs.page import Cell, Page, Table, Tone, line
 from amonsup.verbs.verb import Kind, Verb, describe
 
 
 class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: Annotated[str, describe("a conf.d file or directory; default: all of the site", metavar="[PATH]")] = ""
+    online: Annotated[bool, describe("also try every XMPP account: DNS, TCP, TLS, login, clock, rooms")] = False
+
+
+class OnlineRow(msgspec.Struct, frozen=True):
+    """One step of trying an account. step: dns, tcp, tls, login, clock, room; ok null: could not be tried."""
+
+    session: str
+    step: str
+    ok: bool | None
+    text: str
 
 
 class CheckResult(msgspec.Struct, frozen=True):
@@ -24,6 +34,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     services: int = 0
     files: int = 0
+    online: tuple[OnlineRow, ...] = ()
 
 
 def page(result: CheckResult) -> Page:
@@ -33,7 +44,15 @@ def page(result: CheckResult) -> Page:
         services = f"{result.services} service{'' if result.services == 1 else 's'}"
         files = f"{result.files} file{'' if result.files == 1 else 's'}"
         blocks.append(line(Cell("ok", Tone.GOOD), f": {services} in {files}"))
+    if result.online:
+        rows = tuple(
+            (Cell(row.session, Tone.STRONG), Cell(row.step), _FATES[row.ok], Cell(row.text)) for row in result.online
+        )
+        blocks.append(Table(("SESSION", "STEP", "", "WHAT"), rows))
     return blocks
+
+
+_FATES = {True: Cell("ok", Tone.GOOD), False: Cell("FAILED", Tone.BAD), None: Cell("-")}
 
 
 VERB = Verb(
@@ -41,7 +60,11 @@ VERB = Verb(
     role=Role.NONE,
     kind=Kind.LOCAL,
     summary="Check amonsup.yaml and conf.d: every error with file:line:column and what is allowed.",
-    details="Needs no daemon. Exit status 0: valid; 2: not.",
+    details=(
+        "Needs no daemon. Exit status 0: valid; 2: not. With --online the accounts of xmpp: are tried as well, beside "
+        "a running agent, which does not notice; 1: something there is wrong. The login is tried only by who may read "
+        "the password."
+    ),
     arguments=Arguments,
     answer=CheckResult,
     page=page,

@@ -123,7 +123,7 @@ class Prosody:
             f'pidfile = "{directory}/prosody.pid"\n'
             f'data_path = "{directory}/data"\n'
             "run_as_root = true\n"
-            'modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "smacks", "limits",'
+            'modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "smacks", "limits", "time",'
             ' "carbons", "offline" }\n'
             'modules_disabled = { "s2s", "posix" }\n'
             f'interfaces = {{ "127.0.0.1" }}\nc2s_ports = {{ {self.port} }}\n'
@@ -223,6 +223,7 @@ modules:
     default_room_options: {{mam: true}}
   mod_offline: {{access_max_user_messages: max_user_offline_messages}}
   mod_ping: {{}}
+  mod_time: {{}}
   mod_pres_counter: {{count: 5, interval: 60}}
   mod_privacy: {{}}
   mod_private: {{}}

@@ -155,7 +155,7 @@ def test_every_verb_has_a_grammar_that_collides_with_nothing(name: str) -> None:
 def test_usage() -> None:
     expected = {
         "signal": "amonsup signal SIGNAL SERVICE...",
-        "check": "amonsup check [PATH]",
+        "check": "amonsup check [--online] [PATH]",
         "stop": "amonsup stop [--no-wait] [--kill] [--force] SERVICE...",
         "events": "amonsup events [-f|--follow] [--since T] [-n|--lines N] [--after SEQ] [SERVICE...]",
     }
