@@ -53,6 +53,7 @@ IN_PLACE = {
     "cpuset": "the kernel takes it for processes that run",
     "pid_file": "asked when a start ends",
     "healthcheck": "asked before each check",
+    "remote": "asked when a command comes from afar",
     "reload_signal": "asked at a reload",
     "reload_command": "asked at a reload",
     "is_reload_given": "asked when a file of its own is rotated",
@@ -67,7 +68,6 @@ IN_PLACE = {
 NOT_YET = {
     "sockets": "sockets",
     "update": "update",
-    "remote": "remote",
 }
 """Fields that no configuration can carry yet, with their key. Who takes one out of not_yet.py decides here anew."""
 
@@ -127,6 +127,7 @@ OTHER: dict[str, Any] = {
     "secrets": (("token", "/etc/t"),),
     "pid_file": "/run/s.pid",
     "healthcheck": Healthcheck(test=("/bin/check",)),
+    "remote": Role.NONE,
     "reload_signal": 10,
     "reload_command": ("/bin/reload",),
     "is_reload_given": True,
