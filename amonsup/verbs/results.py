@@ -216,7 +216,7 @@ class EventsResult(msgspec.Struct, frozen=True):
 
 
 class Blocker(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that is waited for. kind: dependant, dependency, process, readiness, delay, command or log."""
+    """One thing that is waited for. kind: dependant, dependency, process, readiness, errand, delay, command, log."""
 
     kind: str
     text: str

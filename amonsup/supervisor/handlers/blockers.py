@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amonsup.config.specs import ServiceSpec, ServiceType
 from amonsup.supervisor.adapters import procfs
-from amonsup.supervisor.core import ordering
+from amonsup.supervisor.core import ordering, reloading
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers.desk import Desk
 from amonsup.supervisor.model.phases import Phase, public
@@ -19,7 +19,7 @@ def of(desk: Desk, fleet: Fleet, state: ServiceState) -> tuple[Blocker, ...]:
     """In the order in which they have to go; empty where nothing is waited for."""
     spec = fleet.specs[state.name]
     if state.phase is Phase.DRAINING:
-        found = [_other(fleet, "dependant", name) for name in state.waiting_for]
+        found = [_other(fleet, "dependant", name) for name in state.waiting_for] + _errand(desk, state, "hook")
     elif state.phase is Phase.WAITING:
         found = [
             _other(fleet, "dependency", d.name)
@@ -29,9 +29,11 @@ def of(desk: Desk, fleet: Fleet, state: ServiceState) -> tuple[Blocker, ...]:
     elif state.phase is Phase.BACKOFF:
         found = [Blocker("delay", f"{state.why}; next start in {duration(max(0.0, state.timer_at - desk.now()))}")]
     elif state.phase is Phase.STARTING:
-        found = _errand(desk, state, "hook") or [_readiness(desk, spec, state)]
+        found = _errand(desk, state, "order") + (_errand(desk, state, "hook") or [_readiness(desk, spec, state)])
     elif state.phase is Phase.RUNNING:
-        found = _errand(desk, state, "order")
+        found = _errand(desk, state, "order") or _reload(desk, state)
+    elif state.phase is Phase.STOPPING and not state.is_killed and errand_in(state, "hook") is not None:
+        found = _errand(desk, state, "hook")  # pre_stop: nobody has been told to stop yet
     else:
         found = _errand(desk, state, "hook") + _processes(desk, state)
     return (*found, *_queued(state))
@@ -44,13 +46,25 @@ def _other(fleet: Fleet, kind: str, name: str) -> Blocker:
 
 
 def _errand(desk: Desk, state: ServiceState, slot: str) -> list[Blocker]:
-    """A hook or a preflight that is under way, and how long it may take."""
+    """A hook, a preflight or a reload by command that is under way, and how long it may take."""
     errand = errand_in(state, slot)
     if errand is None:
         return []
-    left = [max(0.0, deadline.at - desk.now()) for deadline in state.deadlines if deadline.kind == slot]
-    text = f"{errand.kind} is not done" + (f"; killed in {duration(left[0])}" if left else "")
+    text = f"{errand.kind} is not done" + _left(desk, state, slot, "; killed in")
     return [Blocker("errand", text, pid=errand.pid or None, command=procfs.command(errand.pid) if errand.pid else "")]
+
+
+def _reload(desk: Desk, state: ServiceState) -> list[Blocker]:
+    """The signal of a reload is sent; what is waited for is the service's word that it has reloaded."""
+    if not reloading.is_awaited(state):
+        return []
+    text = "has not said READY=1 after its reload" if state.is_reloading else "was told to reload, and is looked at"
+    return [Blocker("readiness", text + _left(desk, state, "order", "; given up in"), pid=state.pid or None)]
+
+
+def _left(desk: Desk, state: ServiceState, slot: str, words: str) -> str:
+    left = [max(0.0, deadline.at - desk.now()) for deadline in state.deadlines if deadline.kind == slot]
+    return f"{words} {duration(left[0])}" if left else ""
 
 
 def _readiness(desk: Desk, spec: ServiceSpec, state: ServiceState) -> Blocker:
@@ -59,6 +73,7 @@ def _readiness(desk: Desk, spec: ServiceSpec, state: ServiceState) -> Blocker:
         ServiceType.SIMPLE: "up once it has lived for min_uptime",
         ServiceType.NOTIFY: "has not said READY=1 yet",
         ServiceType.ONESHOT: "has not ended yet",
+        ServiceType.FORKING: "its command has not ended yet",
     }
     text = texts.get(spec.type, "not up yet") if state.pid else "its process is being made"
     if state.timer_at and spec.type is not ServiceType.SIMPLE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from support.site import ourselves
 
 
@@ -66,6 +68,42 @@ def test_a_start_waits_for_readiness_and_a_shutdown_for_everything(open_site):
         assert [operation["verb"] for operation in result["operations"]] == ["shutdown"]
         assert "slow" in result["operations"][0]["left"]
         slow.tell("exit 0")
+
+
+def test_hooks_preflights_and_reloads_are_waited_for(open_site, user):
+    site = open_site(user)
+    main, *errands = (site.puppet(name) for name in ("main", "pre_start", "preflight", "pre_stop"))
+    site.start()
+
+    def waits(puppet):
+        """What `hooked` waits for once the puppet is there; of an errand with its process, and nothing else."""
+        puppet.wait("begin")
+        (found,) = waits_of(site.ask("blocking"), "hooked")
+        assert (found["kind"], found["pid"]) == ("errand", puppet.lives()[-1])
+        assert f"puppet.py {puppet.name}" in found["command"]
+        assert re.fullmatch(f"{puppet.name} is not done; killed in (59m.*|1h)", found["text"])
+        puppet.tell("exit 0")
+
+    pre_start, preflight, pre_stop = errands
+    with site.connect() as client:
+        start = client.request("start", services=["hooked"])
+        waits(pre_start)
+        main.tell("notify READY=1")
+        assert client.last_word(start)["result"]["ok"]
+        main.tell("note SIGHUP")
+        reload = client.request("reload", services=["hooked"])
+        waits(preflight)
+        main.wait("SIGHUP")
+        main.tell("notify RELOADING=1")
+        site.wait("reloading", "hooked")
+        (found,) = waits_of(site.ask("blocking"), "hooked")
+        assert (found["kind"], found["pid"]) == ("readiness", main.lives()[0])
+        assert found["text"].startswith("has not said READY=1 after its reload; given up in ")
+        main.tell("notify READY=1")
+        assert client.last_word(reload)["result"]["ok"]
+        stop = client.request("stop", services=["hooked"])
+        waits(pre_stop)
+        assert client.last_word(stop)["result"]["ok"]
 
 
 def test_a_person_who_waits_sees_it(open_site, tmux):
