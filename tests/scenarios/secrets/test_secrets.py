@@ -59,6 +59,37 @@ def test_while_it_lives(open_site, who):
     assert not place.exists()
 
 
+AT_REST = ("stopped", "exited", "fatal")
+LOOK = 'echo "$AMONSUP_ERRAND $(cat "$AMONSUP_SECRETS/token")" >> seen; test "$AMONSUP_ERRAND" != "$(cat fails)"\n'
+
+
+def test_errands_have_them_too_and_leave_none_behind(open_site, who):
+    site = prepared(open_site, who)
+    site.write("look", LOOK)
+    site.write("fails", "none")
+    site.start()
+    place = site.file("run/secrets/hooked")
+    for verb in ("start", "reload", "stop"):
+        if verb == "reload":
+            site.wait("healthy", "hooked")
+        site.do(verb, services=["hooked"])
+        assert place.exists() == (verb != "stop")
+    kinds = ("pre_start", "post_start", "check", "preflight", "reload", "pre_stop", "post_stop")
+    assert set(site.lines("seen")) == {f"{kind} {WORD}" for kind in kinds}
+
+    site.write("fails", "pre_start")
+    assert not site.ask("start", services=["hooked"])["ok"]
+    until(lambda: site.row("hooked")["state"] in AT_REST, "its failure is dealt with")
+    assert site.lines("seen").count(f"pre_start {WORD}") == 2
+    assert not place.exists()
+
+    site.file("keys/token").unlink()
+    result = site.ask("start", services=["hooked"])
+    assert "pre_start: secret token: " in result["results"][0]["text"], result
+    until(lambda: site.row("hooked")["state"] in AT_REST, "its failure is dealt with")
+    assert not place.exists()
+
+
 def test_a_new_daemon_keeps_those_of_who_lives(open_site):
     site = prepared(open_site).start()
     place = handed_over(site, site.running("keeper")["keeper"])
