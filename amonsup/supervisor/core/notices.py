@@ -64,7 +64,7 @@ def _extend(turn: Turn, state: ServiceState, by_s: float) -> None:
         return
     if state.timer_at and turn.now + by_s > state.timer_at:
         turn.set_timer(state, by_s)
-    if reloading.is_awaited(state):
+    if reloading.is_awaited(state) and all(d.kind != "order" or turn.now + by_s > d.at for d in state.deadlines):
         turn.set_deadline(state, "order", by_s)
 
 

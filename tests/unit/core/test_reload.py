@@ -178,6 +178,14 @@ def test_reloading_for_ever() -> None:
     assert book.phase("s") is Phase.RUNNING
 
 
+def test_a_deadline_is_never_made_shorter() -> None:
+    book, operation = notifying()
+    book.notice("s", is_reloading=True)
+    book.notice("s", extend_s=1.0)
+    book.advance(50.0)
+    assert book.outcome(operation) is None
+
+
 def test_reloading_of_its_own_accord() -> None:
     book = running(type=ServiceType.NOTIFY)
     book.notice("s", is_reloading=True)
