@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from amonsup.supervisor.core import ascent, descent, holds, ordering, reloading, runs
+from amonsup.supervisor.core import ascent, descent, health, holds, ordering, reloading, runs
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.effects import Forget
@@ -52,8 +52,14 @@ def on_reset(turn: Turn, state: ServiceState, event: ev.WasReset) -> None:
 
 
 def _leave_quarantine(turn: Turn, state: ServiceState, why: str) -> None:
+    for slot in ("hook", "order", "check"):
+        turn.kill_errand(state, slot)  # what they were for is not known any more
+    turn.drop_errands(state)
     turn.enter(state, Phase.STOPPED if not state.pid else Phase.RUNNING, why)
     state.quarantine = ""
+    health.begin(turn, state)
+    if state.phase is Phase.RUNNING and turn.spec(state).watchdog_s > 0:
+        turn.set_timer(state, turn.spec(state).watchdog_s)
     turn.read_clock(state)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from amonsup.config.specs import Healthcheck, ServiceType
 from amonsup.supervisor.core import table, transcript
 from amonsup.supervisor.core.fleet import replay
 from amonsup.supervisor.model import events as ev
@@ -171,3 +172,34 @@ def test_an_exit_report_in_a_transcript_is_whole(broken: Any) -> None:
         pid=event.pid,
         uptime_s=event.report.uptime_s,
     )
+
+
+def test_a_hook_of_before_does_not_stand_in_the_way_of_what_comes_after(broken: Any) -> None:
+    book = Playbook(service("bad", min_uptime_s=0.0, pre_start=("/bin/pre_start",)))
+    book.slow.add("pre_start")
+    book.start("bad")
+    broken(Phase.STARTING, ev.Noticed)
+    book.notice("bad", status="hello")
+    assert book.phase("bad") is Phase.QUARANTINED
+    book.take()
+    book.is_checking = False  # it is stopped, and its hook about to be
+    book.reset("bad")
+    book.is_checking = True
+    assert book.take() == ["bad: kill pre_start"]
+    book.slow.clear()
+    start = book.start("bad")
+    assert book.outcome(start) == "ok"
+    assert len(book.quarantines) == 1
+
+
+def test_what_comes_out_alive_is_looked_after_again(broken: Any) -> None:
+    check = Healthcheck(test=("/bin/check",))
+    book = Playbook(service("bad", type=ServiceType.NOTIFY, watchdog_s=30.0, healthcheck=check))
+    book.up("bad")
+    broken(Phase.RUNNING, ev.Noticed)
+    book.notice("bad", status="hello")
+    assert book.phase("bad") is Phase.QUARANTINED
+    book.reset("bad")
+    assert book.phase("bad") is Phase.RUNNING
+    assert book.due_in("bad") == 30.0
+    assert ("bad", "health") in book.deadlines
