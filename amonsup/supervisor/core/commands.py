@@ -144,6 +144,11 @@ def _restart_now(turn: Turn, state: ServiceState, task: Task) -> None:
         descent.kill(turn, state)
 
 
+def is_at_preflight_of_restart(state: ServiceState) -> bool:
+    order = errand_in(state, "order")
+    return order is not None and order.kind == "preflight" and bool(state.queue) and state.queue[0].verb == "restart"
+
+
 def after_preflight(turn: Turn, state: ServiceState, event: ev.ErrandEnded, why: str) -> None:
     """The restart or the reload goes on, or has failed and nothing was touched. `why`: of a failure."""
     task = state.queue[0] if state.queue else None

@@ -43,7 +43,9 @@ def on_exited(turn: Turn, state: ServiceState, event: ev.Exited) -> None:
     again = restart.wants_another(spec, succeeded)
     state.goal = Goal.RETRY if again else Goal.DONE if succeeded else Goal.STAY
     reloading.ended(turn, state, report.reason)
-    if phase is Phase.STARTING and (again or not succeeded):
+    if commands.is_at_preflight_of_restart(state):
+        state.goal = Goal.AGAIN  # there is nothing left that a preflight could protect
+    elif phase is Phase.STARTING and (again or not succeeded):
         commands.fail_starts(turn, state, f"{report.reason} after {report.uptime_s:.3g} s")
     turn.enter(state, Phase.CLEANING, report.reason)
     descent.sweep(turn, state, gentle=False)

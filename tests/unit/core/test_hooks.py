@@ -192,3 +192,14 @@ def test_a_hook_of_a_crashed_start_is_swept_with_it() -> None:
     assert book.outcome(operation) == "exit 1 after 0 s"
     assert book.phase("s") is Phase.EXITED
     assert not book.chores
+
+
+def test_a_restart_whose_service_ends_under_its_preflight() -> None:
+    """There is nothing left to be protected: a restart also starts what is down."""
+    book = hooked(restart=RestartPolicy.NO, preflight=("/bin/preflight",))
+    book.start("s")
+    book.slow.add("preflight")
+    operation = book.restart("s")
+    book.exits("s", code=1)
+    assert book.phase("s") is Phase.RUNNING
+    assert book.outcome(operation) == "ok"
