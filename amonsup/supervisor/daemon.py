@@ -744,7 +744,9 @@ class Supervisor:
 
     def _renew_prober(self) -> None:
         """It is there only while a check needs it."""
-        is_needed, is_there = needs_prober(self._applied.loaded.fleet.services), PROBER in self.household.states
+        is_needed = needs_prober(self._applied.loaded.fleet.services)
+        prober = self.household.states.get(PROBER)
+        is_there = prober is not None and not any(task.forget for task in prober.queue)  # on its way out is not there
         if is_needed == is_there or self.household.is_shutting_down:
             return
         self.household.respecify(self._household_specs())
