@@ -311,10 +311,11 @@ class Supervisor:
         if state.phase in LIVE or state.phase is Phase.QUARANTINED:
             self.lives.take_over(fleet.specs[state.name], state)
         # What was ordered may or may not have been done before the predecessor died.
-        if state.phase is Phase.STOPPING and state.pid and errand_in(state, "hook") is None:
+        if state.phase is Phase.STOPPING and state.pid:
+            hook = errand_in(state, "hook")
             if state.is_killed:
                 self.lives.kill(state)
-            else:
+            elif hook is None or hook.kind != "pre_stop":
                 self.lives.signal(state, fleet.specs[state.name].stop_signal)
 
     def _resume_operations(self) -> None:

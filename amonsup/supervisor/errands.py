@@ -34,8 +34,10 @@ from amonsup.supervisor.adapters.secrets import SecretError
 from amonsup.supervisor.adapters.sweep import Sweep
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.births import TRANSIENT, Births
+from amonsup.supervisor.core.errands import is_wanted
 from amonsup.supervisor.ends import exit_report, signal_name
 from amonsup.supervisor.model import events as ev
+from amonsup.supervisor.model.phases import Phase
 from amonsup.supervisor.model.records import SLOTS, Errand, ServiceState
 
 MOST_CHECKS = 8
@@ -57,13 +59,13 @@ Probe = Callable[[str, int, Healthcheck], bool]
 class Running:
     """One that has, or is about to have, a process."""
 
-    __slots__ = ("generation", "is_killed", "kind", "name", "output", "pid", "start_ticks", "token")
+    __slots__ = ("generation", "is_after_life", "is_killed", "kind", "name", "output", "pid", "start_ticks", "token")
 
     def __init__(self, name: str, kind: str, token: int, generation: int) -> None:
         self.name, self.kind, self.token, self.generation = name, kind, token, generation
         self.pid = self.start_ticks = 0
         self.output = -1
-        self.is_killed = False
+        self.is_killed = self.is_after_life = False
 
     @property
     def scope(self) -> str:
@@ -135,6 +137,8 @@ class Errands:
     def let_go(self, name: str, generation: int) -> None:
         """The life is swept; its output is let go of as soon as no errand writes there any more."""
         if self.is_busy(name):
+            if name in self._let_go:
+                self._outputs.over(name, self._let_go[name])  # of an earlier life there are none left
             self._let_go[name] = generation
         else:
             self._outputs.over(name, generation)
@@ -152,9 +156,9 @@ class Errands:
             if errand.kind == "check":
                 self._clear(running, lambda r=running: self._end(r.name, r.token, "", is_void=True))  # type: ignore[misc]
             elif errand.kind == "preflight":
-                self._clear(running, lambda r=running: self._start(spec, state, r))  # type: ignore[misc]
+                self._clear(running, lambda r=running: self._start_again(spec, state, r))  # type: ignore[misc]
             elif errand.kind == "reload" and not spec.reload_command:
-                self._signal(spec, state, errand.token)
+                self._start_again(spec, state, running)
             else:
                 self._adopt(spec, state, running, errand)
 
@@ -165,11 +169,12 @@ class Errands:
             members = self._scopes.members(running.scope, thorough=True)
             born = [found for found in members if procfs.is_session_leader(found) and not procfs.is_copy_of_us(found)]
             if not born:
-                self._clear(running, lambda: self._start(spec, state, running))
+                self._clear(running, lambda: self._start_again(spec, state, running))
                 return
             pid = min(born, key=start_ticks)
             ticks = start_ticks(pid)
         running.pid, running.start_ticks = pid, ticks
+        running.is_after_life = state.phase is Phase.CLEANING
         self._running[running.scope] = running
         ended = self._watch.adopt(pid, ticks, lambda end: self._ended(running, end))
         if not errand.pid:
@@ -178,6 +183,14 @@ class Errands:
             self.kill(running.name, running.kind, running.token)
         if ended is not None:
             self._ended(running, ended)
+
+    def _start_again(self, spec: ServiceSpec, state: ServiceState, running: Running) -> None:
+        """What a predecessor had ordered, unless what it was for has been given up."""
+        errand = next((each for each in state.errands if each.token == running.token), None)
+        if errand is not None and is_wanted(spec, state, errand):
+            self.run(spec, state, running.kind, running.token)
+        else:
+            self._end(running.name, running.token, "given up", is_void=True)
 
     def _clear(self, running: Running, then: Callable[[], None]) -> None:
         """Nothing of it may be left before `then`."""
@@ -198,6 +211,7 @@ class Errands:
             return
         # If there still is one, it was swept away with its life, and its end has just not been told yet.
         self._running[running.scope] = running
+        running.is_after_life = state.phase is Phase.CLEANING
         failure, is_void = self._try_start(spec, state, running)
         if failure:
             self._drop(running)
@@ -283,7 +297,7 @@ class Errands:
         if self._running.get(running.scope) is running:
             del self._running[running.scope]
             self._scopes.remove(running.scope)
-        if running.kind == "post_stop":
+        if running.is_after_life:
             self._births.secrets.drop(running.name)
         if running.name in self._let_go:
             self._loop.call_soon(lambda: self._let_go_now(running.name))

@@ -29,6 +29,7 @@ from amonsup.supervisor.adapters.sweep import Sweep
 from amonsup.supervisor.adapters.usage import Usage
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.births import TRANSIENT, Births, Surroundings
+from amonsup.supervisor.core import descent
 from amonsup.supervisor.core.plan import digest
 from amonsup.supervisor.ends import exit_report
 from amonsup.supervisor.errands import Errands
@@ -208,6 +209,7 @@ class Lives:
         self.usage.forget(name)
         self._generations.pop(name, None)
         self._mains.pop(name, None)
+        self._oom_kills.pop(name, None)
 
     def close(self) -> None:
         """A full stop: what was made ready for lives that will not be goes."""
@@ -271,16 +273,19 @@ class Lives:
             # Both predecessors dead: nobody holds the socket any more, but the service knows its path.
             with contextlib.suppress(OSError, LookupError):
                 self._notify_path(spec, self._births.account(spec))
+        if state.phase is Phase.CLEANING:
+            self.errands.take_over(spec, state)  # known first: a sweep takes them along
+            if not descent.is_swept(spec, state):
+                self.sweep(spec, generation, spec.stop_signal if state.timer_at else 0)
+            return
         hook = errand_in(state, "hook")
         if state.pid:
             self._mains[name] = state.pid
             self._adopt(name, generation, state.pid, state.start_ticks, state.born)
-        elif hook is not None and (hook.kind != "post_start" or state.phase is Phase.CLEANING):
+        elif hook is not None and hook.kind != "post_start":
             pass  # no life yet, or none any more: the hook is what goes on
-        elif state.phase is Phase.STARTING and state.has_forked:
+        elif state.phase in (Phase.STARTING, Phase.DRAINING) and state.has_forked:
             self.seek(spec, generation)
-        elif state.phase is Phase.CLEANING:
-            self.sweep(spec, generation, spec.stop_signal if state.timer_at else 0)
         elif state.phase in (Phase.STARTING, Phase.DRAINING, Phase.STOPPING):
             self._find_newborn(spec, state)
         self.errands.take_over(spec, state)

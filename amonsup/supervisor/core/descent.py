@@ -7,6 +7,7 @@ left. What a step is: see `ascent.py`.
 
 from __future__ import annotations
 
+from amonsup.config.specs import ServiceSpec, ServiceType
 from amonsup.supervisor.core import restart
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
@@ -51,14 +52,25 @@ def kill(turn: Turn, state: ServiceState) -> None:
         turn.enter(state, Phase.STOPPING, state.why)
     turn.clear_timer(state)
     state.is_killed = True
-    if state.phase is Phase.CLEANING and errand_in(state, "hook") is not None:
-        turn.kill_errand(state, "hook")  # it is swept already; this is what is waited for
+    if is_swept(turn.spec(state), state):
+        turn.kill_errand(state, "hook")  # this is what is waited for
     elif state.phase is Phase.CLEANING:
         sweep(turn, state, gentle=False)
     elif not state.pid:
         clean(turn, state)
     else:
         turn.effects.append(KillAll(name=state.name, generation=state.generation))
+
+
+def is_swept(spec: ServiceSpec, state: ServiceState) -> bool:
+    """Whether nothing is left of the life but a hook that belongs after it. Any other hook goes with the life."""
+    hook = errand_in(state, "hook") if state.phase is Phase.CLEANING else None
+    return hook is not None and comes_after(spec, hook.kind)
+
+
+def comes_after(spec: ServiceSpec, kind: str) -> bool:
+    """Whether a hook is run once nothing is left of a life: a oneshot is up when it has succeeded."""
+    return kind == "post_stop" or (kind == "post_start" and spec.type is ServiceType.ONESHOT)
 
 
 def clean(turn: Turn, state: ServiceState) -> None:

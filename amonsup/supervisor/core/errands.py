@@ -31,6 +31,25 @@ def limit_s(spec: ServiceSpec, kind: str) -> float:
     return spec.start_timeout_s
 
 
+def is_wanted(spec: ServiceSpec, state: ServiceState, errand: Errand) -> bool:
+    """Whether what it does is still to be done: it is not given up, and neither is what it was ordered for."""
+    if errand.is_killed:
+        return False
+    match errand.kind:
+        case "pre_start":
+            return state.phase is Phase.STARTING
+        case "post_start":
+            return state.phase is Phase.STARTING or descent.is_swept(spec, state)
+        case "pre_stop":
+            return state.phase is Phase.STOPPING and not state.is_killed
+        case "post_stop":
+            return state.phase is Phase.CLEANING
+        case "preflight":
+            return state.phase in (Phase.STARTING, Phase.RUNNING)
+        case _:
+            return state.phase is Phase.RUNNING
+
+
 def on_errand_born(turn: Turn, state: ServiceState, event: ev.ErrandBorn) -> None:
     errand = _known(state, event.token)
     if errand is None or errand.pid:
@@ -43,7 +62,7 @@ def on_errand_ended(turn: Turn, state: ServiceState, event: ev.ErrandEnded) -> N
     errand = _known(state, event.token)
     if errand is None:
         return
-    if event.is_unknown and not errand.is_killed and errand.kind != "check":
+    if event.is_unknown and is_wanted(turn.spec(state), state, errand) and errand.kind != "check":
         # At least once: who cannot know whether it was done has it done again.
         again = msgspec.structs.replace(errand, pid=0, start_ticks=0)
         turn.replace_errand(state, again)
@@ -70,7 +89,7 @@ def _act(turn: Turn, state: ServiceState, errand: Errand, event: ev.ErrandEnded,
             reloading.sent(turn, state, why, event.output)
         case "pre_start":
             coming_up.after_pre_start(turn, state, why)
-        case "post_start" if state.phase is Phase.CLEANING:
+        case "post_start" if descent.comes_after(turn.spec(state), errand.kind):
             going_down.after_oneshot_post_start(turn, state, why)
         case "post_start":
             coming_up.after_post_start(turn, state, why)

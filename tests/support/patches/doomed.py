@@ -31,6 +31,7 @@ def supervisor(options: dict[str, Any]) -> None:
     from amonsup.supervisor.adapters.journal import Journal
     from amonsup.supervisor.adapters.outputs import Outputs
     from amonsup.supervisor.adapters.watch import Watch
+    from amonsup.supervisor.errands import Errands
     from amonsup.supervisor.lives import Lives
     from amonsup.supervisor.requests import Requests
 
@@ -41,6 +42,8 @@ def supervisor(options: dict[str, Any]) -> None:
     _doom(Lives, "spawn", "order")
     _doom(Lives, "signal", "signal")
     _doom(Lives, "sweep", "sweep")
+    _doom(Lives, "kill", "kill")
+    _doom(Errands, "_ended", "errand-ended")
     _doom(Lives, "_spawned", "spawned")
     _doom(Watch, "own", "watch")
     _doom(Requests, "recorded", "accepted")

@@ -194,6 +194,48 @@ def test_a_hook_of_a_crashed_start_is_swept_with_it() -> None:
     assert not book.chores
 
 
+def test_a_hook_that_goes_with_its_life_ends_nothing() -> None:
+    """It is told of before the rest of the life is swept; the next life must not begin until then."""
+    book = hooked(restart=RestartPolicy.ALWAYS)
+    book.slow.add("post_start")
+    book.start("s")
+    book.answers_at_once = False
+    book.exits("s", code=1)
+    book.answer()
+    assert book.phase("s") is Phase.CLEANING
+    book.chore_ends("s", "hook", "killed by SIGKILL")
+    assert book.phase("s") is Phase.CLEANING
+    assert book.said("s", "failed") == []
+    book.answers_at_once = True
+    book.answer()
+    assert book.take()[-3:] == ["s: pre_start", "s: spawn 2", "s: post_start"]
+
+
+@pytest.mark.parametrize("kind", ["pre_start", "post_start"])
+def test_nothing_is_done_again_for_a_life_that_goes_down(kind: str) -> None:
+    book = hooked()
+    book.slow.add(kind)
+    book.start("s")
+    book.answers_at_once = False
+    book.stop("s")
+    book.take()
+    book.chore_ends("s", "hook", "ended, nobody could find out how", is_unknown=True)
+    assert book.take() == []
+
+
+def test_kill_during_a_gentle_sweep_beside_a_hook() -> None:
+    """What is waited for is the sweep, not the hook that goes with it."""
+    book = hooked()
+    book.slow.add("post_start")
+    book.clinging.add("s")
+    book.start("s")
+    book.stop("s")
+    book.take()
+    book.command("stop", "s", kill=True)
+    assert book.take()[0] == "s: sweep"
+    assert book.phase("s") is Phase.STOPPED
+
+
 def test_a_restart_whose_service_ends_under_its_preflight() -> None:
     """There is nothing left to be protected: a restart also starts what is down."""
     book = hooked(restart=RestartPolicy.NO, preflight=("/bin/preflight",))
