@@ -62,6 +62,7 @@ IN_PLACE = {
     "post_start": "asked after a start",
     "pre_stop": "asked before a stop",
     "post_stop": "asked after an end",
+    "remote": "asked when somebody far commands",
 }
 """Why a running life need not know; proven below where the engine is concerned."""
 
@@ -109,6 +110,7 @@ OTHER: dict[str, Any] = {
     "stop_signal": 2,
     "stop_grace_period_s": 1.0,
     "tags": ("x",),
+    "remote": Role.NONE,
     "scale": 3,
     "instance_of": "x",
     "schedule": "@daily",
