@@ -62,7 +62,6 @@ IN_PLACE = {
     "post_start": "asked after a start",
     "pre_stop": "asked before a stop",
     "post_stop": "asked after an end",
-    "remote": "asked when somebody far commands",
 }
 """Why a running life need not know; proven below where the engine is concerned."""
 
@@ -129,7 +128,6 @@ OTHER: dict[str, Any] = {
     "secrets": (("token", "/etc/t"),),
     "pid_file": "/run/s.pid",
     "healthcheck": Healthcheck(test=("/bin/check",)),
-    "remote": Role.NONE,
     "reload_signal": 10,
     "reload_command": ("/bin/reload",),
     "is_reload_given": True,
