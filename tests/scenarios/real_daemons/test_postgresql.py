@@ -43,12 +43,20 @@ def come_up(site, times):
     return lives
 
 
-def query(site, text):
+def client(site, text):
+    """A client from outside, with what it needs to be started as the server's user."""
     words = ["psql", "-h", "127.0.0.1", "-p", str(site.port), "-At", "-c", text, "postgres"]
-    who = (
-        {} if site.account is None else {"user": site.account.pw_uid, "group": site.account.pw_gid, "extra_groups": []}
-    )
-    return subprocess.run(words, cwd="/", capture_output=True, text=True, check=True, **who).stdout.strip()
+    how = {"cwd": "/", "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    if site.account is not None:
+        how |= {"user": site.account.pw_uid, "group": site.account.pw_gid, "extra_groups": []}
+    return subprocess.Popen(words, **how)
+
+
+def query(site, text):
+    with client(site, text) as process:
+        out, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    return out.strip()
 
 
 def test_in_order_up_and_down(site):
@@ -61,7 +69,13 @@ def test_in_order_up_and_down(site):
     site.do("reload", services=["db"])
     until(lambda: query(site, "show work_mem") == "77MB", "its settings were read again")
 
-    site.do("restart", services=["db"])
+    with client(site, "select pg_sleep(3600)") as session:  # SIGTERM would wait for it
+        until(
+            lambda: "3600" in query(site, "select query from pg_stat_activity where pid <> pg_backend_pid()"),
+            "it is in",
+        )
+        site.do("restart", services=["db"])
+        assert "terminating connection due to administrator command" in session.communicate(timeout=20)[1]
     assert "database system is shut down" in "\n".join(site.log("db"))
     come_up(site, 2)
     assert site.transcript("initdb").count("initdb started") == 1, "its success holds"
