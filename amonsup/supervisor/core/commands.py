@@ -188,8 +188,8 @@ def _answer(turn: Turn, state: ServiceState, *, looks_around: bool) -> bool:
         turn.settle(state, True, "" if state.phase is Phase.STOPPED else state.why)
         if task.forget and state.phase is Phase.STOPPED:
             turn.effects.append(Forget(name=state.name))
-            while state.queue:
-                turn.settle(state, False, "it is no longer configured")
+            while state.queue:  # who wanted it stopped, or gone, has it so
+                turn.settle(state, state.queue[0].verb == "stop", "it is no longer configured")
         return True
     if task.verb == "reload":
         return reloading.answer(turn, state)

@@ -381,3 +381,17 @@ def test_a_oneshot_is_started_again_by_a_command() -> None:
         assert book.state("s").generation == generation
         book.exits("s", code=0)
         assert book.outcome(start) == "ok"
+
+
+def test_a_second_removal_has_what_it_wanted() -> None:
+    """A scale to none, and an apply that removes the instance as well, before it has gone."""
+    book = Playbook(service("s"))
+    book.deaf.add("s")
+    book.up("s")
+    first = book.command("stop", "s", forget=True)
+    second = book.command("stop", "s", forget=True)
+    start = book.start("s")
+    book.exits("s", code=0)
+    assert book.outcome(first) == "ok"
+    assert book.fleet.operations.known[second].outcomes["s"].is_ok
+    assert book.outcome(start) == "it is no longer configured"
