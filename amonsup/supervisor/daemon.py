@@ -815,6 +815,8 @@ class Supervisor:
         deadline = self.now() + 5.0
 
         def look() -> None:
+            if self.household.is_shutting_down:
+                return  # drained before the deadline
             if self.outputs.is_drained or self.now() >= deadline:
                 down = self._household_operation("stop", list(self.household.states))
                 self._run(self.household, self.household.shut_down(down, self.now()))
