@@ -2,8 +2,8 @@
 
 A SOCK_SEQPACKET socket keeps message and descriptors together (unix(7), SCM_RIGHTS), so neither a half message nor a
 descriptor without its meaning can be seen. Sending never blocks: what the peer is not ready for waits in a queue.
-What was sent before the sender was killed still arrives. Both ends are ours, so an unreadable message is an error of
-ours and raises; a closed peer is reported once, by `on_close`.
+What was sent before the sender was killed still arrives. A closed peer is reported once, by `on_close`; so is one that
+sends what is no message: both ends are ours, but not all of us have the same rights.
 
 Each message is an object with the key "do"; which ones there are stands in docs/protocol.md.
 """
@@ -139,15 +139,23 @@ class Channel:
         except ConnectionError:
             raw, ancillary, flags = b"", [], 0
         fds = _descriptors(ancillary)
-        if not raw:
+        message = _message(raw) if raw and not flags & socket.MSG_TRUNC else None
+        if message is None:
+            close_all(fds)
             self.close()
             self._on_close()
             return False
-        if flags & socket.MSG_TRUNC:
-            raise ValueError("a message was cut short")
         # MSG_CTRUNC: our own descriptor limit is reached; what is missing is missed by name, later.
-        self._on_message(json.loads(raw), fds)
+        self._on_message(message, fds)
         return True
+
+
+def _message(raw: bytes) -> Message | None:
+    try:
+        message = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) and isinstance(message.get("do"), str) else None
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

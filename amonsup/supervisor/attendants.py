@@ -30,10 +30,12 @@ from amonsup.supervisor.adapters.scopes import Scopes
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.births import Births
 from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.hearsay import MOST_FILES, Attend, Files, Following, WantsCut, WasCut, heard, plain, printable
 
 MOST_AT_ONCE = 4
 MOST_QUEUED = 2000
 OPEN_S, CUT_S = 60.0, 900.0
+MAX_REMARK = 1000
 THAW_S = 3.0
 """After a supervisor's death: longer than an attendant keeps anything frozen (cutting.FREEZE_S)."""
 
@@ -51,6 +53,8 @@ class Job(msgspec.Struct):
     options: dict[str, object]
     fds: list[int]
     method: str = ""
+    files: int = 0  # that were answered so far
+    is_begun: bool = False
 
 
 class File(msgspec.Struct, frozen=True):
@@ -111,15 +115,16 @@ class Attendants:
 
     def told(self, message: Message, fds: list[int]) -> None:
         """Only what is configured is looked after; the logger's wish is no order."""
-        spec = self._fleet.specs.get(message.get("service", ""))
-        if spec is None or not spec.logging.files or len(self._queue) >= MOST_QUEUED:
+        said = heard(message, Attend) or heard(message, Following) or heard(message, WantsCut)
+        spec = self._fleet.specs.get(said.service) if said is not None else None
+        if said is None or spec is None or not spec.logging.files or len(self._queue) >= MOST_QUEUED:
             return
-        if message["do"] == "attend":
-            self._attend(spec, message, fds)
-        elif message["do"] == "following":
-            self._files[spec.name] = {path: File(device, inode) for path, device, inode in message["files"]}
+        if isinstance(said, Attend):
+            self._attend(spec, said, fds)
+        elif isinstance(said, Following):
+            self._files[spec.name] = {path: File(device, inode) for path, device, inode in said.files}
         elif fds:
-            self._cut(spec, message, fds)
+            self._cut(spec, said, fds)
 
     def configured(self, before: dict[str, ServiceSpec]) -> None:
         """After an apply."""
@@ -163,16 +168,14 @@ class Attendants:
 
     # -- jobs --
 
-    def _attend(self, spec: ServiceSpec, message: Message, fds: list[int]) -> None:
-        wanted = [each for each in message.get("wanted", []) if isinstance(each, list) and len(each) == 2][:200]
-        options = {"task": "open", "patterns": list(spec.logging.files), "wanted": wanted, "has_instance": bool(fds)}
+    def _attend(self, spec: ServiceSpec, said: Attend, fds: list[int]) -> None:
+        patterns, wanted = list(spec.logging.files), list(said.wanted)
+        options: dict[str, object] = {"task": "open", "patterns": patterns, "wanted": wanted, "has_instance": bool(fds)}
         lent, fds[:] = fds[:1], fds[1:]
         self._ask(Job(spec.name, "open", options, lent))
 
-    def _cut(self, spec: ServiceSpec, message: Message, fds: list[int]) -> None:
-        path, device, inode = message.get("path"), message.get("dev"), message.get("ino")
-        if not (isinstance(path, str) and isinstance(device, int) and isinstance(inode, int)):
-            return
+    def _cut(self, spec: ServiceSpec, said: WantsCut, fds: list[int]) -> None:
+        path, device, inode = said.path, said.dev, said.ino
         if not any(_names(pattern, path) for pattern in spec.logging.files):
             return
         way = self._way(spec, File(device, inode))
@@ -313,39 +316,47 @@ class Attendants:
 
     def _heard(self, job: Job, message: Message, fds: list[int], answered: list[bool]) -> None:
         """To the logger as it is; what stands in it of files is remembered for show."""
-        if message.get("do") == "files" and job.task == "open":
-            self._remember(job.service, message)
-            if message["last"]:
+        if answered:
+            pass  # nothing more is expected of it
+        elif job.task == "open" and (found := heard(message, Files)) and self._remember(job, found):
+            if found.last:
                 answered.append(True)
-            self._pass_on({**message, "service": job.service}, fds)
-        elif message.get("do") == "cut" and job.task == "cut":
+            self._pass_on({**plain(found), "service": job.service}, fds)
+        elif job.task == "cut" and (cut := heard(message, WasCut)):
             answered.append(True)
-            self._cut_done(job, message, fds)
+            self._cut_done(job, cut, fds)
         channels.close_all(fds)
 
-    def _remember(self, name: str, message: Message) -> None:
-        if message["first"]:
+    def _remember(self, job: Job, found: Files) -> bool:
+        """False: more files than there may be, or it begins a second time."""
+        name = job.service
+        job.files += len(found.files)
+        if found.first == job.is_begun or job.files > MOST_FILES:
+            return False
+        job.is_begun = True
+        if found.first:
             self._files[name] = {}
-            self._problems[name] = dict(message["problems"])
-            for path, text in message["problems"]:
+            self._problems[name] = dict(found.problems)
+            for path, text in found.problems:
                 if "(yet)" not in text:
                     self._remark(name, path, text)
-        for record in message["files"]:
-            if not record["former"]:
-                self._files[name][record["path"]] = File(record["dev"], record["ino"])
+        for record in found.files:
+            if not record.former:
+                self._files.setdefault(name, {})[record.path] = File(record.dev, record.ino)
+        return True
 
-    def _cut_done(self, job: Job, message: Message, fds: list[int]) -> None:
+    def _cut_done(self, job: Job, said: WasCut, fds: list[int]) -> None:
         path, device, inode = str(job.options["path"]), job.options["dev"], job.options["ino"]
         is_refused = False
         assert isinstance(device, int)
         assert isinstance(inode, int)
-        if not message["ok"]:
-            if message["unsupported"] and job.method == "collapse":
+        if not said.ok:
+            if said.unsupported and job.method == "collapse":
                 self._incollapsible.add(device)
                 is_refused = True  # there is another way
             else:
-                self._remark(job.service, path, f"is not rotated: {message['text']}")
-        elif message["bytes"]:
+                self._remark(job.service, path, f"is not rotated: {said.text}")
+        elif said.bytes:
             self._said.pop(f"{job.service} {path}", None)
             if job.method == "reopen":
                 self._reopens(job.service)
@@ -376,8 +387,7 @@ class Attendants:
         key = f"{name} {path}"
         if self._said.get(key) != text and len(self._said) < MOST_QUEUED:
             self._said[key] = text
-            shown = "".join(c if c.isprintable() else "?" for c in f"{path} {text}")
-            self._say("log-remark", f"{name}: {shown}")
+            self._say("log-remark", f"{name}: {printable(f'{path} {text}')[:MAX_REMARK]}")
 
 
 _METHODS = {

@@ -21,6 +21,7 @@ from amonsup.loop import channel as channels
 from amonsup.loop.channel import Channel, Message
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters.store import Store
+from amonsup.supervisor.hearsay import Answered, SessionSays, heard, printable
 
 CONTROL = "control"
 LINK = f"link:{CONTROL}"
@@ -117,12 +118,11 @@ class ControlLink:
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
         channels.close_all(fds)
-        if message["do"] == "session":
-            name = str(message["name"])[:300]
-            if name in self.sessions or len(self.sessions) < MOST_TOLD:
-                self.sessions[name] = str(message["text"])[:300]
-        elif message["do"] == "done" and message["number"] in self._asked:
-            self._asked.pop(message["number"])(str(message["text"])[:300])
+        if session := heard(message, SessionSays):
+            if session.name in self.sessions or len(self.sessions) < MOST_TOLD:
+                self.sessions[session.name[:300]] = printable(session.text[:300])
+        elif (answer := heard(message, Answered)) and answer.number in self._asked:
+            self._asked.pop(answer.number)(answer.text[:300])
 
     def _closed(self) -> None:
         """Control has ended; its pidfd says so too, and a new one will be made."""

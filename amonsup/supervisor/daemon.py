@@ -104,6 +104,7 @@ class Supervisor:
         self.record = Record(self.loop, self._journal_path, head, fleets, self._applied.serial)
         self.lives = self._make_lives()
         self.outputs.instance = self.instance
+        self.outputs.later = self._shortly
         self.matches = Matches(self.loop, self.fleet, self.tidings, self.post)
         births, scopes = self.lives.births, self.lives.scopes
         self.attendants = Attendants(
@@ -603,6 +604,9 @@ class Supervisor:
 
     def ask_control(self, message: dict[str, object], then: Callable[[str], None]) -> None:
         self.control.ask(message, then)
+
+    def _shortly(self, call: Callable[[], None]) -> None:
+        self.loop.call_at(self.loop.now() + 1.0, call)
 
     def is_our_own(self, pid: int) -> bool:
         return any(pid == state.pid for state in self.household.states.values())

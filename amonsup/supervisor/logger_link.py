@@ -18,9 +18,11 @@ from amonsup.loop.channel import Channel, Message
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters.outputs import MERGED, STDERR, Outputs
 from amonsup.supervisor.adapters.store import Store
+from amonsup.supervisor.hearsay import Done, Drained, Trouble, heard, printable
 
 LINK = "link:logger"
 LINK_FD = 3
+MOST_TROUBLES = 4000
 
 Then = Callable[[str], None]
 Send = Callable[[Message, tuple[int, ...]], None]
@@ -91,7 +93,7 @@ class LoggerLink:
         self._tell(self._last_command)
 
     def warnings(self) -> list[str]:
-        return [f"log of {log.partition('.')[0]}: {text}" for log, text in self._troubles.items()]
+        return [f"log of {printable(log.partition('.')[0])}: {text}" for log, text in self._troubles.items()]
 
     def _open(self, sock: socket.socket) -> None:
         self._channel = Channel(self._loop, sock, self._on_message, self._closed)
@@ -108,30 +110,30 @@ class LoggerLink:
             self._channel.send(message)
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
-        kind = message["do"]
         for companion in self._companions:
-            if kind in companion.kinds:
+            if message["do"] in companion.kinds:
                 companion.told(message, fds)
         channels.close_all(fds)
-        if kind == "drained":
-            stream = STDERR if message.get("is_stderr") else MERGED
-            self._outputs.drained(message["service"], message["generation"], stream)
-        elif kind == "trouble":
-            self._trouble(message)
-        elif kind == "done":
-            command = self._commands.pop(message["id"], None)
+        if drained := heard(message, Drained):
+            self._outputs.drained(drained.service, drained.generation, STDERR if drained.is_stderr else MERGED)
+        elif trouble := heard(message, Trouble):
+            self._trouble(trouble)
+        elif done := heard(message, Done):
+            command = self._commands.pop(done.id, None)
             if command is not None:
-                command[2](message["text"])
+                command[2](done.text)
 
-    def _trouble(self, message: Message) -> None:
-        service, log, text, dropped = (message[key] for key in ("service", "log", "text", "dropped"))
+    def _trouble(self, trouble: Trouble) -> None:
+        service, log, text, dropped = trouble.service, trouble.log, printable(trouble.text), trouble.dropped
         if text:
             is_new = log not in self._troubles
+            if is_new and (len(self._troubles) >= MOST_TROUBLES or not log.startswith(f"{service}.")):
+                return
             self._troubles[log] = text + (f"; {dropped} bytes dropped" if dropped else "")
             if is_new:
-                self._say("log-trouble", f"{service}: {text}{message.get('means', '')}")
+                self._say("log-trouble", f"{printable(service)}: {text}{printable(trouble.means)}")
         elif self._troubles.pop(log, None) is not None:
-            self._say("log-recovered", f"{service}: {log}: written again" + _missing(dropped))
+            self._say("log-recovered", f"{printable(service)}: {printable(log)}: written again" + _missing(dropped))
 
     def _closed(self) -> None:
         """The logger has ended; its pidfd says so too, and a new one will be made, with troubles of its own."""

@@ -23,6 +23,7 @@ from amonsup.config.watch_rules import SETS
 from amonsup.loop.channel import Message
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.hearsay import Remark, Told, heard
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.tidings import Match, Tidings
 
@@ -35,22 +36,6 @@ MAX_TEXT = 500
 MAX_RULE = 100
 
 Send = Callable[[Message, tuple[int, ...]], None]
-
-
-class Told(msgspec.Struct, frozen=True):
-    """What the logger says of a match: docs/protocol.md."""
-
-    service: str
-    log: str
-    epoch: str
-    number: int
-    position: int
-    generation: int
-    rules: tuple[str, ...]
-    suppressed: tuple[int, ...]
-    late: bool
-    text: str
-    path: str = ""
 
 
 def key_of(rule: WatchRule) -> str:
@@ -127,20 +112,21 @@ class Matches:
 
     def told(self, message: Message, _fds: list[int]) -> None:
         """The logger says that a line matches. Whatever is wrong with that is said once, and ignored."""
-        if message["do"] == "remark":
-            self._remark(message)
+        if remark := heard(message, Remark):
+            self._remark(remark)
             return
-        try:
-            told = msgspec.convert(message, Told)
-        except (msgspec.ValidationError, TypeError):
-            self._complain("the logger told of a match that is none")
-            return
-        if not told.log.startswith(f"{told.service}.") or len(told.rules) != len(told.suppressed):
+        told = heard(message, Told)
+        if told is None or not self._is_credible(told):
             self._complain("the logger told of a match that is none")
             return
         if told.log not in self._waiting and len(self._waiting) < MOST_WAITING:
-            self._waiting[told.log] = told
+            self._waiting[told.log] = msgspec.structs.replace(told, text=told.text[:MAX_TEXT])
             self._serve()
+
+    def _is_credible(self, told: Told) -> bool:
+        """Of a service that is there, and of a log of its own. It is kept in mind and in the journal, so: printable."""
+        is_own = told.log.startswith(f"{told.service}.") and told.service in self._fleet.specs
+        return is_own and len(told.rules) == len(told.suppressed) and f"{told.log}{told.epoch}".isprintable()
 
     def _serve(self) -> None:
         now = self._loop.now()
@@ -187,11 +173,10 @@ class Matches:
                 self._complain(f"a match of a rule that is not configured was ignored ({_printable(told.service)})")
         return found
 
-    def _remark(self, message: Message) -> None:
+    def _remark(self, remark: Remark) -> None:
         """Something is wrong with a watch, or with a file that the service writes."""
-        service, text = message.get("service"), message.get("text")
-        if isinstance(service, str) and isinstance(text, str) and service in self._fleet.specs:
-            self._tidings.say("log-remark", f"{service}: {_printable(text)}")
+        if remark.service in self._fleet.specs:
+            self._tidings.say("log-remark", f"{remark.service}: {_printable(remark.text)}")
 
     def _complain(self, text: str) -> None:
         if text not in self._complained and len(self._complained) < 100:

@@ -15,6 +15,7 @@ from amonsup.loop import channel as channels
 from amonsup.loop.channel import Channel, Message
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters.store import Store
+from amonsup.supervisor.hearsay import Verdict, heard
 
 LINK = "link:prober"
 LINK_FD = 3
@@ -58,8 +59,9 @@ class ProberLink:
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
         channels.close_all(fds)
-        if message["do"] == "verdict":
-            self._on_verdict(message["service"], message["token"], message["failure"], message["output"])
+        verdict = heard(message, Verdict)
+        if verdict is not None:
+            self._on_verdict(verdict.service, verdict.token, verdict.failure, verdict.output)
 
     def _closed(self) -> None:
         """The prober has ended; its pidfd says so too, and a new one will be made."""

@@ -35,6 +35,7 @@ class Outputs:
         self._over: set[tuple[str, int]] = set()
         self._send: Send | None = None
         self.when_drained: Callable[[], None] | None = None  # called once, when no ended life is left to drain
+        self.later: Callable[[Callable[[], None]], None] = lambda _call: None  # once more, in a second or so
         self.settings_of: Callable[[str], Message] = lambda _name: {}
         self.instance = "0"  # of the daemon: generations count from 1 again with each
 
@@ -81,10 +82,11 @@ class Outputs:
             self._announce_over(name, generation)
 
     def drained(self, name: str, generation: int, kind: str = MERGED) -> None:
-        """The logger has everything of one FIFO."""
-        self._store.drop(_key(name, generation, kind))
-        with contextlib.suppress(OSError):
-            os.unlink(self._path(name, generation, kind))
+        """The logger has everything of one FIFO. What is not ours is no path to be removed, whoever names it."""
+        if _key(name, generation, kind) in self._store.descriptors:
+            self._store.drop(_key(name, generation, kind))
+            with contextlib.suppress(OSError):
+                os.unlink(self._path(name, generation, kind))
         if not self._kinds(name, generation):
             self._over.discard((name, generation))
             self._begun.discard((name, generation))
@@ -151,11 +153,21 @@ class Outputs:
             message = _about("capture", name, generation, kind)
             message.update(instance=self.instance, settings=self.settings_of(name))
             fd = self._store.descriptors[_key(name, generation, kind)]
-            reader = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                reader = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError:  # EMFILE, ENFILE: the output waits in the FIFO meanwhile
+                self.later(lambda: self._announce_again(name, generation))
+                return
             try:
                 self._send(message, (reader,))
             finally:
                 os.close(reader)
+
+    def _announce_again(self, name: str, generation: int) -> None:
+        if (name, generation) in self._begun:
+            self._announce(name, generation)
+            if (name, generation) in self._over:
+                self._announce_over(name, generation)
 
     def _announce_over(self, name: str, generation: int) -> None:
         if self._send is None:

@@ -148,3 +148,38 @@ def test_a_successor_finds_fifos_by_store_and_by_path(outputs: Outputs, tmp_path
     assert logger.told == [("capture", "kept", 1), *alone]
     for name in list(successor_store.descriptors):
         successor_store.drop(name)
+
+
+def test_a_name_that_is_not_ours_removes_nothing(tmp_path: Path) -> None:
+    """Whoever has taken over the logger may say that anything is drained."""
+    (tmp_path / "fifo").mkdir()
+    victim = tmp_path / "victim.1"
+    victim.touch()
+    Outputs(str(tmp_path), FakeStore()).drained("../victim", 1)  # type: ignore[arg-type]
+    assert victim.exists()
+
+
+def test_a_fifo_that_cannot_be_opened_is_told_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fifo").mkdir()
+    outputs = Outputs(str(tmp_path), FakeStore())  # type: ignore[arg-type]
+    told: list[str] = []
+    later: list[Any] = []
+    outputs.later = later.append
+    outputs.connect(lambda message, _fds: told.append(message["do"]))
+    os.close(os.dup(outputs.make("s", 1, NOBODY_ELSE)))
+    real = os.open
+
+    def full(path: Any, *args: Any, **kwargs: Any) -> int:
+        if str(path).startswith("/proc/self/fd/"):
+            raise OSError(24, "Too many open files")
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", full)
+    outputs.begun("s", 1)
+    outputs.over("s", 1)
+    assert told == ["over"]
+    monkeypatch.setattr(os, "open", real)
+    later.pop()()
+    assert told == ["over", "capture", "over"]
+    outputs.drained("s", 1)
+    assert outputs.is_drained
