@@ -26,6 +26,7 @@ else:
     Entry = dict
 
 HEAD = 256
+MOST_EARLIER = 4
 
 
 def entry(status: os.stat_result, head: str, base: int = 0) -> Entry:
@@ -34,16 +35,50 @@ def entry(status: os.stat_result, head: str, base: int = 0) -> Entry:
 
 
 def load(fd: int) -> Entry | None:
-    """None if nothing that can be believed stands there."""
+    """None if nothing that can be believed stands there: a service's user could write into it (attendant.py)."""
     line, _, _ = os.pread(fd, 65536, 0).partition(b"\n")
     checksum, _, body = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(body):
         return None
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if _is_entry(found) else None
+
+
+def _is_entry(found: object) -> bool:
+    if not isinstance(found, dict) or found.keys() != {"dev", "ino", "base", "head", "earlier", "cut"}:
+        return False
+    cut, earlier = found["cut"], found["earlier"]
+    if cut is not None:
+        is_cut = isinstance(cut, dict) and cut.keys() == {"bytes", "size", "empties", "ino"}
+        if not is_cut or not _are_counts(cut["bytes"], cut["size"]) or not _are_numbers(cut["ino"]):
+            return False
+    if not isinstance(earlier, list) or len(earlier) > MOST_EARLIER:
+        return False
+    are_ranges = all(
+        isinstance(each, list) and len(each) == 3 and _are_numbers(each[0]) and _are_counts(*each[1:])
+        for each in earlier
+    )
+    is_file = _are_numbers(found["dev"], found["ino"]) and _are_counts(found["base"])
+    return are_ranges and is_file and _is_head(found["head"])
+
+
+def _are_counts(*values: object) -> bool:
+    """Sums of some of them still fit into an off_t."""
+    return all(type(value) is int and 0 <= value < 1 << 60 for value in values)
+
+
+def _are_numbers(*values: object) -> bool:
+    return all(type(value) is int and 0 <= value < 1 << 64 for value in values)
+
+
+def _is_head(head: object) -> bool:
+    if not isinstance(head, str):
+        return False
+    length, _, checksum = head.partition(":")
+    return not head or (length.isascii() and length.isdigit() and len(checksum) == 8 and int(length[:9]) <= HEAD)
 
 
 def save(fd: int, record: Entry) -> None:
@@ -61,7 +96,7 @@ def head_of(fd: int, at: int = 0, length: int = HEAD) -> str:
 def begins_with(fd: int, head: str) -> bool:
     """Whether the file begins so. An empty head says nothing, and every file begins with it."""
     length, _, _ = head.partition(":")
-    return head_of(fd, 0, int(length)) == head
+    return not head or head_of(fd, 0, int(length)) == head
 
 
 def try_lock(fd: int) -> bool:
@@ -96,6 +131,6 @@ def carried_out(record: Entry, fd: int) -> None:
     cut = record["cut"]
     start = record["base"]
     record["base"] = start + cut["bytes"]
-    record["earlier"] = [*record["earlier"], [cut["ino"], start, record["base"]]][-4:]
+    record["earlier"] = [*record["earlier"], [cut["ino"], start, record["base"]]][-MOST_EARLIER:]
     record["head"] = head_of(fd)
     record["cut"] = None

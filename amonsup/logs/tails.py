@@ -11,8 +11,10 @@ has appeared in a directory; only then, and at most every ASK_S, an attendant is
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import fnmatch
 import os
+import stat
 
 from amonsup.logs import inotify, ledger
 from amonsup.logs.watches import RECORD_DIR, Watches
@@ -20,7 +22,7 @@ from amonsup.loop.loop import READ, Loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from amonsup.logs.watching import Rule
     from amonsup.loop.channel import Message
@@ -29,6 +31,7 @@ PAUSE_S = 0.003
 ASK_S = 1.0
 LOCKED_S = 0.2
 MOST_FORMER = 3
+MOST_FORMERS = 100
 MOST_STALE = 8
 READ_EVENTS = 65536
 SUFFIX = ".ledger"
@@ -205,6 +208,10 @@ class Tails:
         if beat is None or len(fds) < len(message["files"]) + (1 if message["first"] else 0):
             return
         if message["first"]:
+            if not _is_inotify(fds[0]):
+                beat.is_asking = False
+                self._complain(beat.service, "whoever looked for its files answered with something else")
+                return
             self._use_instance(beat, fds.pop(0))
             beat.directories = {}
             beat.answered = set()
@@ -231,12 +238,10 @@ class Tails:
         tail = beat.tails.get((message["dev"], message["ino"])) if beat is not None else None
         if beat is None or tail is None:
             return
-        if fds:
-            copy = fds.pop(0)
-            tail.earlier[os.fstat(copy).st_ino] = copy
         if message["again"]:
             tail.asked_size = 0
-        self._after_cut(beat, tail)
+        copy = fds.pop(0) if fds and is_readable_file(fds[0]) else -1
+        self._after_cut(beat, tail, copy)
 
     def rotate(self, service: str) -> None:
         """All files of the service, now."""
@@ -278,7 +283,7 @@ class Tails:
                 self._ask(beat)
             elif tail is not None:
                 grown[tail] = None
-                if mask & inotify.MOVE_SELF or (mask & inotify.ATTRIB and os.fstat(tail.fd).st_nlink == 0):
+                if mask & inotify.MOVE_SELF or (mask & inotify.ATTRIB and not self._is_linked(tail)):
                     self._ask(beat)
             elif number in beat.directories and (not name or self._is_meant(beat, number, os.fsdecode(name))):
                 self._ask(beat)
@@ -313,6 +318,9 @@ class Tails:
 
     def _take(self, beat: Beat, told: Message, fd: int) -> bool:
         """A file, open. False: we have it already, or it is none of ours."""
+        if not is_readable_file(fd):
+            self._complain(beat.service, f"{told['path']} is not watched: it is no file that can be read")
+            return False
         status = os.fstat(fd)
         key = status.st_dev, status.st_ino
         tail = beat.tails.get(key)
@@ -332,33 +340,43 @@ class Tails:
         except OSError as error:
             self._complain(beat.service, f"{told['path']} is not watched: {error.strerror}")
             return False
-        record = ledger.load(record_fd)
         judged = self._watches.recorded_position(log)
-        is_new = record is None or (record["cut"] is None and _is_another(record, fd, status.st_size, judged))
-        if record is None:
-            record = ledger.entry(status, ledger.head_of(fd))
+        try:
+            record = ledger.load(record_fd)
+            is_new = record is None or (record["cut"] is None and _is_another(record, fd, status.st_size, judged))
+            if record is None:
+                record = ledger.entry(status, ledger.head_of(fd))
+        except OSError as error:
+            os.close(record_fd)
+            self._complain(beat.service, f"{told['path']} is not watched: {error.strerror}")
+            return False
         tail = Tail(log, told["path"], fd, record, record_fd, told["former"])
         beat.tails[key] = beat.watches[told["watch"]] = tail
-        if not ledger.try_lock(record_fd):
+        with self._forgiving(beat, tail):
+            self._begin(beat, tail, judged if is_new else None, is_new=is_new)
+        return True
+
+    def _begin(self, beat: Beat, tail: Tail, judged: int | None, *, is_new: bool) -> None:
+        record = tail.record
+        if not ledger.try_lock(tail.record_fd):
             tail.cutting = True
             self._wait_for_cut(beat, tail)
-            return True
-        ledger.unlock(record_fd)
+            return
+        ledger.unlock(tail.record_fd)
         if record["cut"] is not None:
-            ledger.settle(record, fd)
+            ledger.settle(record, tail.fd)
         elif is_new:
             # Another file under a number that was used before goes on behind what that one had.
-            record.update(base=judged or 0, head=ledger.head_of(fd), earlier=[])
+            record.update(base=judged or 0, head=ledger.head_of(tail.fd), earlier=[])
         self._save(beat, tail)
         self._watch(beat, tail, record["base"] if is_new and beat.is_known else None)
         self._look(beat, tail)
-        return True
 
     def _take_copy(self, beat: Beat, status: os.stat_result, fd: int) -> bool:
         """A copy of what was cut off a file, opened for a logger that has not read it to its end."""
         for tail in beat.tails.values():
             if any(inode == status.st_ino for inode, _, _ in tail.record["earlier"]):
-                tail.earlier[status.st_ino] = fd
+                _keep_copy(tail, status.st_ino, fd)
                 self._watches.grown(tail.log)
                 return True
         return False
@@ -371,8 +389,19 @@ class Tails:
 
     def _look(self, beat: Beat, tail: Tail) -> None:
         """It may have grown, or have been emptied."""
-        if tail.cutting:
-            return
+        if not tail.cutting:
+            with self._forgiving(beat, tail):
+                self._look_closer(beat, tail)
+
+    @contextlib.contextmanager
+    def _forgiving(self, beat: Beat, tail: Tail) -> Iterator[None]:
+        """Any file system may fail at any time, and a service may have its files on one of its own (FUSE)."""
+        try:
+            yield
+        except OSError as error:
+            self._complain(beat.service, f"{tail.path}: {error.strerror}")
+
+    def _look_closer(self, beat: Beat, tail: Tail) -> None:
         size = os.fstat(tail.fd).st_size
         record = tail.record
         if size < tail.seen or not ledger.begins_with(tail.fd, record["head"]):
@@ -418,7 +447,13 @@ class Tails:
     # -- rotating --
 
     def _cut(self, beat: Beat, tail: Tail) -> None:
-        if tail.cutting or tail.is_former or not os.fstat(tail.fd).st_size:
+        if not tail.cutting and not tail.is_former:
+            with self._forgiving(beat, tail):
+                self._have_cut(beat, tail)
+
+    def _have_cut(self, beat: Beat, tail: Tail) -> None:
+        size = os.fstat(tail.fd).st_size
+        if not size:
             return
         if not self._is_caught_up(tail):
             if not tail.is_behind:
@@ -426,7 +461,7 @@ class Tails:
                 self._loop.call_at(self._loop.now() + LOCKED_S, lambda: self._cut_later(beat, tail))
             return
         tail.cutting = True
-        tail.asked_size = os.fstat(tail.fd).st_size
+        tail.asked_size = size
         message = {
             "do": "cut",
             "service": beat.service,
@@ -441,7 +476,12 @@ class Tails:
         if tail.fd >= 0:
             self._cut(beat, tail)
 
-    def _after_cut(self, beat: Beat, tail: Tail) -> None:
+    def _after_cut(self, beat: Beat, tail: Tail, copy: int = -1) -> None:
+        tail.cutting = False
+        with self._forgiving(beat, tail):
+            self._take_up(beat, tail, copy)
+
+    def _take_up(self, beat: Beat, tail: Tail, copy: int) -> None:
         """Whatever became of it stands in the record."""
         record = ledger.load(tail.record_fd)
         if record is not None:
@@ -450,7 +490,8 @@ class Tails:
             if record["base"] != tail.record["base"]:
                 tail.asked_size = 0
             tail.record = record
-        tail.cutting = False
+        if copy >= 0:
+            _keep_copy(tail, os.fstat(copy).st_ino, copy)
         tail.seen = os.fstat(tail.fd).st_size
         if tail.seen < ledger.HEAD or record is None:
             tail.record["head"] = ledger.head_of(tail.fd)
@@ -465,9 +506,11 @@ class Tails:
 
     def _wait_for_cut(self, beat: Beat, tail: Tail) -> None:
         """Somebody else's order: until the record is unlocked its positions may still move."""
-        fd = os.open(f"/proc/self/fd/{tail.record_fd}", os.O_RDWR | os.O_CLOEXEC)
-        is_free = ledger.try_lock(fd)
-        os.close(fd)
+        is_free = False
+        with self._forgiving(beat, tail):
+            fd = os.open(f"/proc/self/fd/{tail.record_fd}", os.O_RDWR | os.O_CLOEXEC)
+            is_free = ledger.try_lock(fd)
+            os.close(fd)
         if is_free:
             tail.asked_size = 0  # whoever was asked may never have heard of it
             self._after_cut(beat, tail)
@@ -492,10 +535,20 @@ class Tails:
         for keys in formers.values():
             for key in keys[:-MOST_FORMER]:
                 self._judge_and_drop(beat, key)
+        # Names with a date in them: nothing ever takes their place, and a deleted file that is open fills the disk.
+        unlinked = [key for key, tail in beat.tails.items() if tail.is_former and not self._is_linked(tail)]
+        for key in unlinked[:-MOST_FORMER]:
+            self._judge_and_drop(beat, key)
+        former = [key for key, tail in beat.tails.items() if tail.is_former]
+        for key in former[:-MOST_FORMERS]:
+            self._judge_and_drop(beat, key)
 
     @staticmethod
     def _is_linked(tail: Tail) -> bool:
-        return os.fstat(tail.fd).st_nlink > 0
+        try:
+            return os.fstat(tail.fd).st_nlink > 0
+        except OSError:
+            return False
 
     def _judge_and_drop(self, beat: Beat, key: tuple[int, int]) -> None:
         """Once all of it was judged it is let go; until then it is looked at again with the next answer."""
@@ -584,6 +637,29 @@ class Tails:
             for path in sorted(paths, key=os.path.getmtime)[:-MOST_STALE]:
                 os.unlink(path)
                 os.unlink(path.removesuffix(SUFFIX))
+
+
+def is_readable_file(fd: int) -> bool:
+    """It came from somebody with a service's rights: anything else could stop us, or make us wait."""
+    try:
+        mode = fcntl.fcntl(fd, fcntl.F_GETFL)
+        return stat.S_ISREG(os.fstat(fd).st_mode) and not mode & os.O_PATH and mode & os.O_ACCMODE != os.O_WRONLY
+    except OSError:
+        return False
+
+
+def _keep_copy(tail: Tail, inode: int, fd: int) -> None:
+    """Only what the record names is read, and only that is let go again."""
+    if not any(inode == each for each, _, _ in tail.record["earlier"]):
+        os.close(fd)
+        return
+    if inode in tail.earlier:
+        os.close(tail.earlier[inode])
+    tail.earlier[inode] = fd
+
+
+def _is_inotify(fd: int) -> bool:
+    return os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:inotify"
 
 
 def _is_another(record: ledger.Entry, fd: int, size: int, judged: int | None) -> bool:

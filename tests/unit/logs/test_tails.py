@@ -1,0 +1,101 @@
+"""Followed files: whatever descriptor an attendant answers with, and whatever the file system says, we go on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amonsup.logs import inotify, tails
+from amonsup.logs.tails import MOST_FORMER, Tails
+from amonsup.logs.watches import Watches
+from amonsup.loop.loop import Loop
+
+
+class World:
+    def __init__(self, path: Path) -> None:
+        self.loop = Loop(lambda: 0.0)
+        self.sent: list[dict[str, Any]] = []
+        self.said: list[str] = []
+        complain = lambda _service, text: self.said.append(text)  # noqa: E731
+        watches = Watches(self.loop, str(path), self.sent.append, complain)
+        self.tails = Tails(self.loop, str(path), watches, lambda message, _fds: self.sent.append(message), complain)
+        self.tails.follow("s", ["/x/*.log"], 0)
+
+    def answer(self, fds: list[int], *files: dict[str, Any]) -> None:
+        message = {"do": "files", "service": "s", "files": list(files), "directories": [], "problems": []}
+        self.tails.found({**message, "first": True, "last": True}, fds)
+
+    def paths(self) -> list[str]:
+        return [tail.path for tail in self.tails._beats["s"].tails.values()]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.tails.follow("s", [], 0)
+    made.loop._epoll.close()
+
+
+def a_file(path: str = "/x/a.log", former: bool = False) -> dict[str, Any]:
+    return {"path": path, "dev": 1, "ino": 1, "watch": 1, "former": former}
+
+
+def special(kind: str, path: Path) -> int:
+    regular = path / "regular"
+    regular.write_text("x")
+    if kind == "pipe":
+        reader, writer = os.pipe()
+        os.close(writer)
+        return reader
+    if kind == "directory":
+        return os.open(path, os.O_RDONLY)
+    flags = {"write only": os.O_WRONLY, "path only": os.O_PATH}[kind]
+    return os.open(regular, flags)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory", "write only", "path only"])
+def test_only_a_file_that_can_be_read_is_followed(tmp_path: Path, world: World, kind: str) -> None:
+    world.answer([inotify.make(), special(kind, tmp_path)], a_file())
+    assert world.paths() == []
+    assert "is no file that can be read" in world.said[0]
+
+
+def test_only_an_inotify_instance_is_listened_to(tmp_path: Path, world: World) -> None:
+    fds = [os.open(tmp_path, os.O_RDONLY)]
+    world.answer(fds)
+    assert world.said
+    os.close(fds.pop())
+
+
+def test_a_file_that_fails_is_complained_of(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("x" * 1000)
+    world.answer([inotify.make(), os.open(path, os.O_RDONLY)], a_file())
+    assert world.paths() == ["/x/a.log"]
+
+    def failing(*_: object) -> bool:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(tails.ledger, "begins_with", failing)
+    world.tails._look(world.tails._beats["s"], next(iter(world.tails._beats["s"].tails.values())))
+    assert world.said == ["/x/a.log: Input/output error"]
+
+
+def test_deleted_files_whose_names_do_not_come_again_are_let_go(tmp_path: Path, world: World) -> None:
+    """A date in the name: their place on the disk would never be free again."""
+    fds = [inotify.make()]
+    for number in range(8):
+        path = tmp_path / f"{number}.log"
+        path.write_text(f"{number}")
+        fds.append(os.open(path, os.O_RDONLY))
+    world.answer(fds, *(a_file(f"/x/{number}.log") for number in range(8)))
+    assert len(world.paths()) == 8
+    for number in range(8):
+        (tmp_path / f"{number}.log").unlink()
+    world.answer([inotify.make()])
+    assert world.paths() == [f"/x/{number}.log" for number in range(8 - MOST_FORMER, 8)]
