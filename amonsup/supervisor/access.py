@@ -30,6 +30,8 @@ CONTROLS_OWN = ("status", "events", "show", "tree")
 LOOKING = ("audit", "check")
 """Verbs that only look, whatever role they need."""
 
+VIAS = ("chat", "form", "room")
+LONGEST_ADDRESS = 3071
 REFUSAL_WINDOW_S = 60.0
 MOST_REFUSED = 1000
 
@@ -59,13 +61,15 @@ class Access:
         """Of a connection to the public socket. Our own unprivileged processes are nobody there."""
         if peer.is_control:
             return Role.READER
-        if self._desk.is_our_own(peer.pid):
+        site = self._desk.applied().site
+        is_theirs = peer.name in (site.user, site.log_user) and peer.uid not in (0, self._desk.own_uid)
+        if is_theirs or self._desk.is_our_own(peer.pid):
             return Role.NONE
-        return role_of(peer, self._desk.applied().site.access, self._desk.own_uid)
+        return role_of(peer, site.access, self._desk.own_uid)
 
     def identify(self, peer: Peer, caller: Caller | None) -> Identity:
         if caller is not None and peer.is_control:
-            bare = caller.jid.partition("/")[0]
+            bare = caller.jid.partition("/")[0].lower()
             role = remote.role_of(caller, self._desk.applied().site.xmpp)
             via = f"{caller.via} {caller.room}".rstrip()
             return Identity(bare, via, role, caller)
@@ -83,6 +87,8 @@ class Access:
             if who.role < verb.role:
                 return Refusal("forbidden", _needs(verb, who, who.role, "roles are given in amonsup.yaml, access:"))
             return None
+        if not _is_address(who.caller.jid) or not _is_address(who.caller.room) or who.caller.via not in VIAS:
+            return Refusal("bad-request", "a caller is an address, and chat, form or room")
         if not self._throttle.admits(who.by, self._desk.now()):
             return Refusal("busy", f"too many requests; one in {1 / remote.PER_S:g} s is taken")
         if verb.role >= Role.OPERATOR and who.caller.age_s > remote.TOO_OLD_S:
@@ -186,6 +192,11 @@ def _targets(args: Any) -> tuple[str, ...]:
     one = getattr(args, "service", "")
     words: tuple[str, ...] = (one,) if one else getattr(args, "services", ()) or getattr(args, "scales", ())
     return words[:50]
+
+
+def _is_address(text: str) -> bool:
+    """It goes into records: bounded (RFC 7622, section 3.1) and printable."""
+    return len(text) <= LONGEST_ADDRESS and text.isprintable()
 
 
 def _concerns_services(verb: Verb) -> bool:

@@ -85,7 +85,7 @@ class Requests:
         if isinstance(narrowed, Refusal):
             return narrowed
         args, refused = narrowed
-        is_remote = who.caller is not None
+        is_remote = who.caller is not None or connection.peer.is_control
         call = Call(request.id, verb.name, who.role, who.by, args, refused=refused, is_remote=is_remote)
         self._access.commanded(verb, who, call)
         return self._carry_out(connection, call)

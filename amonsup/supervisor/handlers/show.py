@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from amonsup.config.specs import Dependency, ServiceSpec
+from amonsup.config.specs import Dependency, Role, ServiceSpec
 from amonsup.logbook import ending, index
 from amonsup.logbook.names import index_path, log_name
 from amonsup.supervisor.core import ordering
@@ -22,6 +22,7 @@ from amonsup.verbs.results import ShowResult
 from amonsup.verbs.show import Arguments
 
 LAST_LINES = 10
+REDACTED = "(redacted)"
 
 
 def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
@@ -42,9 +43,9 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
     blocked = blockers.of(desk, fleet, state) if state.phase in GOING_DOWN else ()
     return ShowResult(
         row=status_row(desk, fleet, state, is_full=True),
-        spec=_plain(msgspec.to_builtins(spec)),
+        spec=_plain(msgspec.to_builtins(_redacted(spec) if call.is_remote else spec)),
         exits=tuple(exit_row(desk, report) for report in state.exits),
-        last_lines=last_lines(desk.site.log_dir, spec) if fleet is desk.fleet else (),
+        last_lines=last_lines(desk.site.log_dir, spec) if fleet is desk.fleet and _may_read(call, spec) else (),
         log=log,
         depends_on=tuple(f"{d.name} ({d.condition.value}, {_met(fleet, d)})" for d in spec.depends_on),
         dependants=fleet.dependants.get(name, ()),
@@ -55,6 +56,18 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
         at_boot=_at_boot(desk, fleet, spec),
         health=health_row(desk, spec, state),
     )
+
+
+def _redacted(spec: ServiceSpec) -> ServiceSpec:
+    """As it may leave this machine: names without their values."""
+    environment = tuple((name, REDACTED) for name, _ in spec.environment)
+    secrets = tuple((name, REDACTED) for name, _ in spec.secrets)
+    return msgspec.structs.replace(spec, environment=environment, secrets=secrets)
+
+
+def _may_read(call: Call, spec: ServiceSpec) -> bool:
+    """From afar lines of a log are for those who may read logs."""
+    return not call.is_remote or min(call.role, spec.remote) >= Role.READER
 
 
 def _dropped(log_dir: str, spec: ServiceSpec) -> dict[str, str]:

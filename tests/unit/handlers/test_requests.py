@@ -85,7 +85,9 @@ class FakeDesk:
         self.requests: Requests
 
     def applied(self) -> Any:
-        return SimpleNamespace(site=SimpleNamespace(access=RULES, xmpp=None), fleet=Specs())
+        return SimpleNamespace(
+            site=SimpleNamespace(access=RULES, xmpp=None, user="amonsup-xmpp", log_user="amonsup-log"), fleet=Specs()
+        )
 
     def is_our_own(self, pid: int) -> bool:
         return False
@@ -236,3 +238,11 @@ def test_a_result_is_ok_only_if_everybody_is() -> None:
     assert not ok({"a": Outcome(True), "b": Outcome(False)})
     assert not ok({"a": Outcome(True)})
     assert not ok({"a": Outcome(True), "b": Outcome(True)}, is_failed=True)
+
+
+def test_our_own_unprivileged_users_are_nobody(desk: FakeDesk) -> None:
+    """Whatever `access:` says: a child of a control that was taken over has another pid, but not another user."""
+    access = Access(desk, "/nonexistent", lambda _at, _call: Timer(0.0, None))  # type: ignore[arg-type]
+    for name in ("amonsup-xmpp", "amonsup-log"):
+        assert access.role_of_peer(a_peer(1009, name, "wheel")) is Role.NONE
+    assert access.role_of_peer(a_peer(1009, "other", "wheel")) is Role.ADMIN
