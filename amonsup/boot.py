@@ -27,6 +27,10 @@ ROLES = (
     "attendant",
 )
 
+UNDUMPABLE = ("logger", "control", "prober", "reader", "attendant")
+"""What has a user of its own, or a service's, and holds what others of that user need not see. A service that traces
+its attendant before this is done gains nothing that it has not itself; see supervisor/hearsay.py."""
+
 
 def command_line(role: str, options: dict[str, object]) -> list[str]:
     """The argv that starts `role`; `options` must be JSON-able and is completed with `paths`."""
@@ -55,6 +59,10 @@ def main() -> int:
     # The directory of this file is sys.path[0]: its modules must not shadow top-level ones.
     sys.path[0:1] = options["paths"]
     travel_light()
+    if role in UNDUMPABLE:
+        from amonsup.supervisor.adapters import prctl
+
+        prctl.forbid_dumps()
     if role == "guardian":
         from amonsup.supervisor import guardian
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 
 
 def set_child_subreaper() -> None:
     """Orphans below us become our children; kept over exec, not over fork. Raises OSError."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def forbid_dumps() -> None:
+    """No core file, and nobody of our own user may look into us or trace us (ptrace(2)); until exec. Raises OSError."""
+    _prctl(PR_SET_DUMPABLE, 0)
 
 
 def _prctl(option: int, value: int) -> None:
