@@ -8,6 +8,7 @@ account, as nothing behind it could succeed.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 import uuid
 from datetime import UTC, datetime
@@ -42,8 +43,7 @@ _CERTIFICATE_REMEDIES = (
 class Visitor(Client):
     """A client that remembers how it was encrypted; without a password it leaves before the login."""
 
-    def __init__(self, spec: Session, password: str | None) -> None:
-        context = tls_context(spec.ca_file)
+    def __init__(self, spec: Session, password: str | None, context: ssl.SSLContext) -> None:
         super().__init__(f"{spec.jid}/{RESOURCE}", password or "", context, spec.proxy)
         self.encryption = ""
         self.why = ""
@@ -116,7 +116,12 @@ class Trial:
         self.rows.append(OnlineRow(self._spec.name, step, ok, text))
 
     async def run(self) -> list[OnlineRow]:
-        visitor = Visitor(self._spec, self._password)
+        try:
+            context = tls_context(self._spec.ca_file)
+        except ConnectError as error:
+            self._row("tls", False, str(error))
+            return self.rows
+        visitor = Visitor(self._spec, self._password, context)
         try:
             if await self._connect(visitor) and await self._log_in(visitor):
                 await self._clock(visitor)
@@ -154,6 +159,9 @@ class Trial:
         for host in dict.fromkeys(endpoint.host for endpoint in endpoints):
             try:
                 addresses = await loop.getaddrinfo(host, None)
+            except UnicodeError:
+                self._row("dns", False, f"{host} cannot be the name of a host")
+                continue
             except OSError as error:
                 remedy = "is host: right?" if self._spec.hosts else "has the domain an SRV record? else say host:"
                 self._row("dns", False, f"{host}: {error.strerror or error}; {remedy}")
@@ -248,7 +256,5 @@ def _with_remedy(text: str) -> str:
 
 def _lasts(certificate: dict[str, Any]) -> str:
     """`until 2026-12-01`, of what the ssl module says of a certificate."""
-    import ssl
-
     until = certificate.get("notAfter", "")
     return f"good until {time.strftime('%Y-%m-%d', time.gmtime(ssl.cert_time_to_seconds(until)))}" if until else "good"

@@ -32,6 +32,7 @@ from amonsup.control.doors.subscriptions import Subscriptions
 from amonsup.control.link import Settings, Supervisor
 from amonsup.control.modules.alerts import Alerts
 from amonsup.control.xmpp import stanzas
+from amonsup.control.xmpp.client import ConnectError
 from amonsup.control.xmpp.session import Session
 from amonsup.verbs.results import EventsResult, Happening, StatusResult
 from amonsup.wire.messages import Answer, Caller
@@ -73,12 +74,17 @@ class Plane:
             self.tell(f"session {name}", f"no password: {text}")
 
     def _make_sessions(self, settings: Settings) -> dict[str, Session]:
+        """Those that can be; what is wrong with the others is told."""
         splay = zlib.crc32(self.site.site.encode()) / 0xFFFFFFFF
-        return {
-            spec.name: Session(spec, settings.passwords[spec.name], self, random.random, splay)
-            for spec in self.xmpp.sessions
-            if spec.name in settings.passwords
-        }
+        found = {}
+        for spec in self.xmpp.sessions:
+            if spec.name not in settings.passwords:
+                continue
+            try:
+                found[spec.name] = Session(spec, settings.passwords[spec.name], self, random.random, splay)
+            except ConnectError as error:
+                self.tell(f"session {spec.name}", str(error))
+        return found
 
     async def run(self) -> None:
         self.supervisor.on_new = self._feed_again

@@ -63,8 +63,16 @@ class CertificateError(ConnectError):
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:
-    """Certificates are checked, by the system's authorities or, where one is given, by that one alone."""
-    context = ssl.create_default_context(cafile=ca_file or None)
+    """Certificates are checked, by the system's authorities or, where one is given, by that one alone.
+
+    Raises ConnectError where that is no certificate.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except ssl.SSLError:
+        raise ConnectError(f"ca_file {ca_file} holds no certificate (PEM)") from None
+    except OSError as error:
+        raise ConnectError(f"ca_file {ca_file}: {error.strerror}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -108,6 +116,8 @@ class Client(slixmpp.ClientXMPP):
             raise CertificateError(f"{endpoint.host}: certificate: {error.verify_message}") from None
         except TimeoutError:
             raise ConnectError(f"{endpoint.host}:{endpoint.port}: no answer in {CONNECT_TIMEOUT_S:.0f} s") from None
+        except UnicodeError:
+            raise ConnectError(f"{endpoint.host} cannot be the name of a host") from None
         except OSError as error:
             raise ConnectError(f"{endpoint.host}:{endpoint.port}: {_reason(error)}") from None
         finally:

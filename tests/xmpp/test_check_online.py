@@ -125,6 +125,21 @@ def test_who_may_not_read_the_password_tries_all_but_the_login(open_site, server
 
 
 @pytest.mark.one_server
+def test_settings_that_cannot_be_are_told_by_check_and_by_a_running_agent(open_site, authority, check):
+    wrong = (("host: 127.0.0.1", "host: a..b"), "a..b cannot be the name of a host", "dns")
+    junk = ((str(authority.certificate), "amonsup.yaml"), "amonsup.yaml holds no certificate (PEM)", "tls")
+    for change, says, step in (wrong, junk):
+        status, rows = check(change)
+        assert (status, rows[step][0]) == (1, False)
+        assert says in rows[step][1]
+        site = open_site(SERVICES, starts=False)
+        site.config_file.write_text(site.config_file.read_text().replace(*change))
+        site.start()
+        until(lambda site=site, says=says: [each for each in site.ask("status")["warnings"] if says in each], says)
+        assert site.answers()["control"]["restarts"] == 0
+
+
+@pytest.mark.one_server
 def test_an_agent_that_does_not_believe_its_server_says_so(open_site, authority, tmp_path_factory):
     """The same trouble as the agent itself has it: in status, and not tried again at once."""
     other = Authority(tmp_path_factory.mktemp("other"))
