@@ -10,6 +10,7 @@ from amonsup.config.roles import Role
 from amonsup.control.core import chatline, wording
 from amonsup.control.core.records import Priority, Said, bare
 from amonsup.control.desk import Desk, Door, Speaker
+from amonsup.control.doors import answers
 from amonsup.control.xmpp import stanzas
 from amonsup.wire.messages import Accepted, Caller
 
@@ -74,4 +75,4 @@ async def answer(desk: Desk, text: str, caller: Caller, tell: object) -> str:
             tell(wording.accepted(line.verb.name, message.targets))
 
     reply = await desk.supervisor.request(line.verb.name, line.args, caller, accepted=accepted)
-    return wording.reply(line.verb, reply)
+    return await answers.words(desk, line.verb, line.args, reply)

@@ -11,10 +11,11 @@ import asyncio
 from xml.etree.ElementTree import Element
 
 from amonsup.config.roles import Role
-from amonsup.control.core import chatline, wording
+from amonsup.control.core import chatline
 from amonsup.control.core.forms import Field, Sessions, arguments, fields, needs_form
 from amonsup.control.core.records import Asked, Priority
 from amonsup.control.desk import Desk, Door, Speaker
+from amonsup.control.doors import answers
 from amonsup.control.xmpp import stanzas
 from amonsup.verbs import load
 from amonsup.verbs.verb import Verb
@@ -127,12 +128,12 @@ class Forms(Door):
         request = asyncio.ensure_future(self._desk.supervisor.request(verb.name, args, caller))
         done, _ = await asyncio.wait({request}, timeout=PATIENCE_S)
         if done:
-            text = wording.reply(verb, request.result())
+            text = await answers.words(self._desk, verb, args, request.result())
             self._end(speaker, asked, verb.name, key, "completed", text)
             return
         text = f"{verb.name} is under way; its end follows as a message"
         self._end(speaker, asked, verb.name, key, "completed", text)
-        text = wording.reply(verb, await request)
+        text = await answers.words(self._desk, verb, args, await request)
         speaker.send(stanzas.message(asked.sender, text), Priority.ANSWER, LATE_TTL_S)
 
     # -- answers --

@@ -10,10 +10,11 @@ import asyncio
 from xml.etree.ElementTree import Element
 
 from amonsup.config.xmpp_specs import Room as RoomSpec
-from amonsup.control.core import chatline, wording
+from amonsup.control.core import chatline
 from amonsup.control.core.records import Priority, Said, Seen, bare, resource
 from amonsup.control.core.room import Room, Step
 from amonsup.control.desk import Desk, Door, Speaker
+from amonsup.control.doors import answers
 from amonsup.control.xmpp import stanzas
 from amonsup.verbs.verb import Kind
 from amonsup.wire.messages import Caller
@@ -134,7 +135,7 @@ class Rooms(Door):
 
     async def _answer(self, speaker: Speaker, to: str, line: chatline.Line, caller: Caller) -> None:
         reply = await self._desk.supervisor.request(line.verb.name, line.args, caller)
-        text = f"{self._desk.site.site}: {wording.reply(line.verb, reply)}"
+        text = f"{self._desk.site.site}: {await answers.words(self._desk, line.verb, line.args, reply)}"
         speaker.send(stanzas.message(to, text), Priority.ANSWER, ANSWER_TTL_S)
 
     def _join(self, speaker: Speaker, jid: str) -> None:
