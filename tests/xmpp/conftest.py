@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,16 +72,26 @@ def open_site(request: pytest.FixtureRequest, server: Server, authority: Authori
     sites: list[Site] = []
 
     def make(
-        services: str, *, xmpp: str = "", port: int = 0, starts: bool = True, access: str = "", sessions: str = ""
+        services: str,
+        *,
+        xmpp: str = "",
+        port: int = 0,
+        starts: bool = True,
+        access: str = "",
+        sessions: str = "",
+        host: str = "127.0.0.1",
+        wrapper: Iterable[str] = (),
     ) -> Site:
-        site = Site(Path(__file__).parent / "case", ourselves(), config={"site": "gsi", "tags": "[tier2]"})
+        site = Site(
+            Path(__file__).parent / "case", ourselves(), config={"site": "gsi", "tags": "[tier2]"}, wrapper=wrapper
+        )
         site.write("pw", "secret\n")
         site.file("pw").chmod(0o600)
         rules = access or "".join(f"    - {{jid: {jid}, role: {role}}}\n" for jid, role in ACCESS)
         with site.config_file.open("a") as file:
             file.write(
                 "xmpp:\n  sessions:\n"
-                f"    main: {{jid: {SITE}, password_file: pw, host: 127.0.0.1, port: {port or server.port},"
+                f"    main: {{jid: {SITE}, password_file: pw, host: {host}, port: {port or server.port},"
                 f" ca_file: {authority.certificate}}}\n"
                 f"{sessions}  require_signature: none\n  access:\n{rules}{xmpp}"
             )

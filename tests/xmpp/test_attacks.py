@@ -1,0 +1,138 @@
+"""Attacks by people with accounts, through a real server: none gets in, none ends the agent, all are on record."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from support.person import COMMANDS, body, condition, note
+
+from amonsup.config.roles import Role
+from amonsup.control.core.chatline import VERBS
+from amonsup.verbs import load
+
+AGENT = "gsi@localhost/amonsup"
+SITE = "gsi@localhost"
+SERVICES = """services:
+  ce: {command: "sleep 1000", min_uptime: 0s}
+  private: {command: "sleep 1000", min_uptime: 0s, remote: none}
+  noisy: {command: "sh -c 'printf \\"one\\\\001two\\\\033[31m\\\\000]]><a>\\\\377\\\\n\\"; exec sleep 1000'"}
+"""
+FLOOD = 100
+
+
+@pytest.fixture
+def site(open_site):
+    site = open_site(SERVICES)
+    site.running("ce", "private", "noisy", "control")
+    return site
+
+
+def online(person):
+    person.subscribe(SITE)
+    person.presence(AGENT)
+    return person
+
+
+@pytest.mark.one_server
+def test_every_verb_by_every_door_is_refused_to_who_may_not(site, people):
+    viewer, stranger = online(people("viewer")), people("stranger")
+    before = site.running("ce", "private", "noisy", "control")
+    site.passed()
+    tried = [verb for name in VERBS if (verb := load(name)).role > Role.VIEWER]
+    assert len(tried) > 6
+    for verb in tried:
+        words = {"hold": "ce 1h", "mute": "ce 1h", "apply": "", "events": ""}.get(verb.name, "ce")
+        mark = viewer.mark
+        viewer.say(AGENT, f"{verb.name} {words}")
+        assert body(viewer.message("", sender=AGENT, after=mark)).startswith("forbidden"), verb.name
+        assert condition(viewer.command(AGENT, verb.name)) == "forbidden", verb.name
+        stranger.say(AGENT, f"{verb.name} {words}")
+        assert condition(stranger.command(AGENT, verb.name)) == "service-unavailable", verb.name
+        items = f"<query xmlns='http://jabber.org/protocol/disco#items' node='{COMMANDS}'/>"
+        assert condition(stranger.ask(AGENT, "get", items)) == "service-unavailable"
+    assert site.running("ce", "private", "noisy", "control") == before
+    assert not [event for event in site.events(site.seen) if event["kind"] == "command"]
+    assert not [xml for xml in stranger.received if xml.tag.endswith("}message")]
+    audit = (site.state_dir / "audit.jsonl").read_text()
+    assert '"kind":"refused","by":"viewer@localhost"' in audit
+    assert '"kind":"refused","by":"stranger@localhost"' in audit
+    assert '"kind":"command"' not in audit
+
+
+def test_a_service_that_nobody_afar_may_touch_is_left_alone(site, people):
+    admin = online(people("admin"))
+    before = site.running("ce", "private")
+    admin.say(AGENT, "restart private")
+    admin.message("is not allowed from afar")
+    admin.say(AGENT, "restart all")
+    admin.message("private", after=admin.mark)
+    after = site.running("ce", "private")
+    assert after["private"] == before["private"]
+    assert after["ce"] != before["ce"]
+
+
+def test_what_a_service_prints_does_not_end_the_session(site, people):
+    admin = online(people("admin"))
+    mark = admin.mark
+    admin.say(AGENT, "logs noisy 5")
+    printed = body(admin.message("one", after=mark))
+    assert "two" in printed
+    assert not set(printed) & {"\x00", "\x01", "\x1b"}
+    assert "two" in note(admin.command(AGENT, "logs"))
+    admin.say(AGENT, "show noisy")
+    admin.message("noisy", after=admin.mark)
+    assert not [xml for xml in admin.received[mark:] if xml.get("type") == "unavailable"]
+
+
+@pytest.mark.one_server
+def test_floods_and_forms_left_open_hinder_nobody_else(site, people):
+    operator, admin = online(people("operator")), online(people("admin"))
+    before = site.running("ce", "control")
+    first = operator.command(AGENT, "restart").find(f"{{{COMMANDS}}}command").get("sessionid")
+    for _ in range(FLOOD):
+        operator.send(f"<iq to='{AGENT}' type='set' id='f'><command xmlns='{COMMANDS}' node='restart'/></iq>")
+    for _ in range(FLOOD):
+        operator.say(AGENT, "status")
+    admin.say(AGENT, "show ce")
+    admin.message("ce: running")
+    operator.message("busy")
+    assert condition(operator.command(AGENT, "restart", {"services": ["ce"]}, first)) == "bad-request", "long closed"
+    assert site.running("ce", "control") == before
+    assert '"text":"too many requests' in (site.state_dir / "audit.jsonl").read_text()
+
+
+def test_a_nick_is_not_an_address(open_site, people):
+    """A member of a right room who calls himself as the admin does is still a nobody."""
+    from test_rooms import make
+
+    admin, stranger = people("admin"), people("stranger")
+    jid = f"nick{uuid.uuid4().hex[:8]}@conference.localhost"
+    make(admin, jid, {"whois": "anyone", "membersonly": "1", "persistentroom": "1"})
+    for each in ("gsi", "stranger"):
+        item = f"<item affiliation='member' jid='{each}@localhost'/>"
+        query = f"<query xmlns='http://jabber.org/protocol/muc#admin'>{item}</query>"
+        assert condition(admin.ask(jid, "set", query)) == ""
+    access = f"    - {{room: {jid}, affiliation: owner, role: admin}}\n"
+    site = open_site(SERVICES, xmpp=f"  rooms: {{{jid}: {{}}}}\n", access=access)
+    admin.presence(f"{jid}/gsi")
+    stranger.join(jid, "admin@localhost")
+    stranger.presence(f"{jid}/gsi")
+    before = site.running("ce")
+    stranger.say(jid, "@all status", kind="groupchat")
+    stranger.say(f"{jid}/gsi", "restart ce")
+    stranger.say(AGENT, "restart ce")
+    admin.say(jid, "@all status", kind="groupchat")
+    admin.message("ce: running", sender=AGENT)  # an owner is answered; what the stranger said is behind us
+    assert not [xml for xml in stranger.received if xml.tag.endswith("}message") and "running" in body(xml)]
+    assert site.running("ce") == before
+
+
+def test_somebody_else_with_our_account_is_told_of_and_not_fought(site, people):
+    from support.site import until
+
+    online(people("admin"))
+    thief = people("gsi", resource="amonsup")
+    assert thief.jid == AGENT
+    line = until(lambda: [each for each in site.ask("status")["warnings"] if "in use elsewhere" in each])
+    assert "next attempt in 3" in line[0]
