@@ -23,6 +23,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "logs_time:amonsup": (Target("ratio", 1.0),),
     "logs_cpu:amonsup": (Target("ratio", 0.2),),
     "logs_cpu:amonsup, one watch rule": (Target("ratio", 0.6),),
+    "xmpp_memory": (Target("median", 60.0),),
     "successor": (Target("median", 300.0), Target("worst", 1000.0)),
 }
 

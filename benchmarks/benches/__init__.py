@@ -8,7 +8,7 @@ from lab import Lab
 from report import Table
 from settings import Settings
 
-from benches import bomb, cold, crash, idle, logs, memory, reading, status, successor
+from benches import bomb, cold, crash, idle, logs, memory, reading, status, successor, xmpp
 
 Bench = Callable[[Lab, Settings], list[Table]]
 
@@ -23,4 +23,5 @@ BENCHES: dict[str, tuple[Bench, str]] = {
     "reading": (reading.reading, "logs -f to the terminal, idle, and the search of 1 GB beside zgrep"),
     "status": (status.status, "wall time of the status command"),
     "successor": (successor.successor, "kill -9 of amonsup's supervisor to a right answer by its successor"),
+    "xmpp": (xmpp.xmpp, "a crash to the changed presence, memory and wake-ups with XMPP; needs Prosody"),
 }
