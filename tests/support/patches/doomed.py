@@ -45,6 +45,8 @@ def supervisor(options: dict[str, Any]) -> None:
     _doom(Lives, "kill", "kill")
     _doom(Errands, "_ended", "errand-ended")
     _doom(Lives, "_spawned", "spawned")
+    _doom(Errands, "_try_start", "errand")
+    _doom(Errands, "_report", "errand-end")
     _doom(Watch, "own", "watch")
     _doom(Requests, "recorded", "accepted")
     _doom(Requests, "finished", "finished")
