@@ -28,6 +28,15 @@ SUN_PATH = 107  # sockaddr_un.sun_path holds 108 bytes, one of them the final NU
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+PROGRAMS = {
+    "command": "command",
+    "preflight": "preflight",
+    "reload": "reload_command",
+    **{hook: hook for hook in ("pre_start", "post_start", "pre_stop", "post_stop")},
+}
+"""Keys that name a program, with their fields."""
+
+
 class Ground(msgspec.Struct, frozen=True):
     """What the services are checked against. `is_whole`: no other file can hold more services."""
 
@@ -197,16 +206,18 @@ def _warn_of_absences(drafts: list[Draft], ground: Ground) -> None:
         if not is_there:
             at = draft.body.get("working_dir")
             _warn(draft, at, "working_dir", f"the directory {shown(spec.working_dir)} does not exist")
-        if not spec.command:
-            continue
         search = dict(spec.environment).get("PATH") or ground.environ.get("PATH") or DEFAULT_PATH
-        wanted = (spec.command[0], spec.working_dir, search)
-        if wanted not in found:
-            found[wanted] = _can_run(*wanted)
-        if not found[wanted]:
-            at = draft.body.get("command")
-            at = at.items[0] if type(at) is Sequence else at
-            _warn(draft, at, "command", f"the program {shown(spec.command[0])} is not found")
+        for key, field in PROGRAMS.items():
+            command = getattr(spec, field)
+            if not command:
+                continue
+            wanted = (command[0], spec.working_dir, search)
+            if wanted not in found:
+                found[wanted] = _can_run(*wanted)
+            if not found[wanted]:
+                at = draft.body.get(key)
+                at = at.items[0] if type(at) is Sequence else at
+                _warn(draft, at, key, f"the program {shown(command[0])} is not found")
 
 
 def _warn_of_files(draft: Draft, ground: Ground) -> None:

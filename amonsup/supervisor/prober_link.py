@@ -15,10 +15,11 @@ from amonsup.loop import channel as channels
 from amonsup.loop.channel import Channel, Message
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters.store import Store
-from amonsup.supervisor.hearsay import Verdict, heard
+from amonsup.supervisor.hearsay import Verdict, heard, printable
 
 LINK = "link:prober"
 LINK_FD = 3
+MOST_SAID = 400
 
 
 class ProberLink:
@@ -61,7 +62,8 @@ class ProberLink:
         channels.close_all(fds)
         verdict = heard(message, Verdict)
         if verdict is not None:
-            self._on_verdict(verdict.service, verdict.token, verdict.failure, verdict.output)
+            said = printable(verdict.failure)[:MOST_SAID], printable(verdict.output)[:MOST_SAID]
+            self._on_verdict(verdict.service, verdict.token, *said)
 
     def _closed(self) -> None:
         """The prober has ended; its pidfd says so too, and a new one will be made."""

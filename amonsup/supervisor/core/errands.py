@@ -24,7 +24,7 @@ PROBER_S = 1.0
 
 
 def limit_s(spec: ServiceSpec, kind: str) -> float:
-    """How long an errand may take."""
+    """How long an errand may take; 0: as long as it likes."""
     if kind == "check" and spec.healthcheck is not None:
         is_remote = spec.healthcheck.http or spec.healthcheck.tcp
         return spec.healthcheck.timeout_s + (PROBER_S if is_remote else 0.0)  # the prober itself keeps to timeout
@@ -55,7 +55,9 @@ def on_errand_born(turn: Turn, state: ServiceState, event: ev.ErrandBorn) -> Non
     if errand is None or errand.pid:
         return
     turn.replace_errand(state, msgspec.structs.replace(errand, pid=event.pid, start_ticks=event.start_ticks))
-    turn.set_deadline(state, SLOTS[errand.kind], limit_s(turn.spec(state), errand.kind))
+    limit = limit_s(turn.spec(state), errand.kind)
+    if limit > 0:
+        turn.set_deadline(state, SLOTS[errand.kind], limit)
 
 
 def on_errand_ended(turn: Turn, state: ServiceState, event: ev.ErrandEnded) -> None:

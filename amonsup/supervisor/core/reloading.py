@@ -60,7 +60,7 @@ def sent(turn: Turn, state: ServiceState, why: str, output: str) -> None:
         turn.note(state, "reload-failed", why)
         turn.settle(state, False, f"reload: {why}" + (f": {output}" if output else ""))
     elif spec.type is ServiceType.NOTIFY and state.is_reloading:
-        turn.set_deadline(state, "order", spec.start_timeout_s)
+        _await_ready(turn, state)
     elif not spec.reload_command:
         turn.set_deadline(state, "order", RELOADING_S if spec.type is ServiceType.NOTIFY else SURVIVES_S)
     else:
@@ -73,13 +73,21 @@ def heard(turn: Turn, state: ServiceState, *, is_reloading: bool, is_ready: bool
         state.is_reloading = True
         turn.note(state, "reloading")
         if is_awaited(state):
-            turn.set_deadline(state, "order", turn.spec(state).start_timeout_s)
+            _await_ready(turn, state)
     elif is_ready and state.is_reloading:
         state.is_reloading = False
         if is_awaited(state):
             _done(turn, state)
         else:
             turn.note(state, "reloaded")
+
+
+def _await_ready(turn: Turn, state: ServiceState) -> None:
+    limit = turn.spec(state).start_timeout_s
+    if limit > 0:
+        turn.set_deadline(state, "order", limit)
+    else:
+        turn.clear_deadline(state, "order")
 
 
 def overdue(turn: Turn, state: ServiceState) -> None:

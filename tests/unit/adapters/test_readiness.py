@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from amonsup.supervisor.adapters.readiness import MAX_STATUS, Notice, parse
+from amonsup.supervisor.adapters.readiness import MAX_EXTEND_S, MAX_STATUS, Notice, parse
 
 settings.register_profile("ci", max_examples=200, deadline=None, database=None)
 settings.load_profile("ci")
@@ -27,6 +27,11 @@ settings.load_profile("ci")
         (b"STATUS=", Notice(status="")),
         (b"STATUS=a=b", Notice(status="a=b")),
         (b"STATUS=\xc3\xa4\xff\x1b[2J", Notice(status="ä\ufffd?[2J")),
+        (b"RELOADING=1\nMONOTONIC_USEC=1", Notice(is_reloading=True)),
+        (b"EXTEND_TIMEOUT_USEC=2500000", Notice(extend_s=2.5)),
+        (b"EXTEND_TIMEOUT_USEC=" + b"9" * 400, Notice(extend_s=MAX_EXTEND_S)),
+        (b"EXTEND_TIMEOUT_USEC=-1", Notice()),
+        (b"EXTEND_TIMEOUT_USEC=1.5", Notice()),
         (b"READY=0", Notice()),
         (b"READY=11", Notice()),
         (b"ready=1", Notice()),

@@ -52,6 +52,15 @@ def test_a_marker_is_the_same_for_a_successor_and_another_for_anybody_else() -> 
     assert len(found) == 1000
 
 
+def test_the_scopes_of_errands_are_the_services_too() -> None:
+    """Each has a marker of its own; what is asked of the service includes them, not the other way round."""
+    made = markers("i", 819_200)
+    assert len({made.limits_of(each) for each in ("s", "s/hook", "s/order", "s/check")}) == 4
+    assert [len(made._marks(each)) for each in ("s", "s/check")] == [4, 1]
+    assert made._marks("s/check")[0] in made._marks("s")
+    assert made._marks("s")[0] not in made._marks("s/check")
+
+
 def test_a_nested_amonsup_still_finds_room_below_its_own_marker() -> None:
     hard = 819_200
     for depth in range(8):
