@@ -10,6 +10,7 @@ The looks are few and at growing distances, so a daemon that writes its pid file
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from amonsup.config.specs import ServiceSpec
@@ -21,6 +22,9 @@ from amonsup.supervisor.model import events as ev
 
 LOOKS_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """The pauses between looks. After them the pid file is given up."""
+
+LIES = 4
+"""A file that is there, and names no process of the service, is looked at so often: it may just be being written."""
 
 SETTLED_S = 0.05
 """A process that is the oldest for so long is not just one of the steps of a double fork."""
@@ -58,7 +62,7 @@ class Seeker:
         if ticks and self._scopes.holds(spec.name, pid):
             self._end(spec.name)
             self._found(spec.name, generation, pid, ticks)
-        elif looks < len(LOOKS_S) and self._members(spec.name):
+        elif looks < (LIES if os.path.lexists(spec.pid_file) else len(LOOKS_S)) and self._members(spec.name):
             self._later(LOOKS_S[looks], lambda: self._look(spec, generation, uid, looks + 1))
         else:
             self._look_around(spec, generation, 0, 0)

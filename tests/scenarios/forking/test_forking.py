@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from support.site import is_alive, kill_hard, until, wait_gone
+from support.site import is_alive, kill_hard, until
 
 DAEMONS = ("own", "late", "garbage", "stranger", "link", "nothing")
 
@@ -12,8 +11,7 @@ def lives(site, name):
     return [int(line) for line in site.lines(f"lives.{name}")]
 
 
-@pytest.fixture
-def site(open_site, who):
+def started(open_site, who):
     site = open_site(who)
     # What an earlier life left, and a file that is not ours to touch behind a link.
     site.write("own.pid", "1\n")
@@ -23,34 +21,33 @@ def site(open_site, who):
     return site
 
 
-def test_each_is_found(site):
+def test_found_watched_and_stopped(open_site, who):
+    site = started(open_site, who)
     for name in DAEMONS:
         assert lives(site, name) == [site.pid(name)], name
     assert site.file("elsewhere").read_text() == "untouched\n"
-
-
-def test_an_end_is_noticed_with_its_status_and_the_rest_swept(site):
+    # An end is noticed with its status, and the rest swept.
     for name in ("own", "nothing"):
-        pid = site.pid(name)
-        kill_hard(pid)
+        kill_hard(site.pid(name))
         until(lambda name=name: len(lives(site, name)) == 2, name)
         assert site.wait("exited", name)["text"] == "killed by SIGKILL"
         assert "swept" in [e["kind"] for e in site.events() if e.get("service") == name], "its worker went with it"
         assert site.running(name)[name] == lives(site, name)[1]
-
-
-def test_the_supervisor_is_killed(site):
+    # A successor adopts them, and is told of their ends as well.
     pids = {name: site.pid(name) for name in DAEMONS}
     site.kill("supervisor")
     assert {name: site.pid(name) for name in DAEMONS} == pids
     kill_hard(pids["late"])
     assert site.wait("exited", "late")["text"] == "killed by SIGKILL"
     until(lambda: len(lives(site, "late")) == 2)
+    site.running("late")
     site.do("stop", services=list(DAEMONS))
     assert [name for name in DAEMONS for pid in lives(site, name) if is_alive(pid)] == []
+    assert site.row("own")["exit"]["signal"] == "SIGTERM"
 
 
-def test_the_supervisor_is_killed_while_it_looks(site):
+def test_the_supervisor_is_killed_while_it_looks(open_site, root):
+    site = started(open_site, root)
     site.do("stop", services=["late"])
     with site.connect() as client:
         request = client.request("start", services=["late"])
@@ -63,16 +60,10 @@ def test_the_supervisor_is_killed_while_it_looks(site):
     assert lives(site, "late")[1:] == [site.pid("late")], "no second copy"
 
 
-def test_failures(site):
+def test_failures(open_site, root):
+    site = open_site(root).start()
     result = site.talk("start", services=["none", "fail"])["result"]
     texts = {r["name"]: r["text"] for r in result["results"]}
     assert texts["none"] == "the command ended and left no process behind (type: forking expects a daemon)"
     assert texts["fail"].startswith("exit 7 after ")
     assert site.row("none")["state"] == "exited"
-
-
-def test_a_stop(site):
-    pid = site.pid("own")
-    site.do("stop", services=["own"])
-    wait_gone(pid)
-    assert site.row("own")["exit"]["signal"] == "SIGTERM"

@@ -20,7 +20,11 @@ def ports():
 
 
 @pytest.fixture
-def commands(open_site, who):
+def commands(open_site, root):
+    return started(open_site, root)
+
+
+def started(open_site, who):
     """Without the services that are checked over the network: then there is no prober."""
     site = open_site(who)
     (site.conf_d / "net.yaml").unlink()
@@ -35,8 +39,8 @@ def becomes(site, name, state):
     return until(lambda: site.row(name)["health"] == state, f"{name} is {state}")
 
 
-def test_a_command(commands):
-    site = commands
+def test_a_command(open_site, who):
+    site = started(open_site, who)
     for name in ("cmd", "left"):
         becomes(site, name, "healthy")
         assert health(site, name)["output"] == f"fine as {site.who.uid}"
@@ -72,8 +76,8 @@ def test_unhealthy_is_a_state_that_dependants_see(commands):
     assert site.lines("violations") == []
 
 
-def test_a_check_hangs(commands):
-    site = commands
+def test_a_check_hangs(open_site, who):
+    site = started(open_site, who)
     becomes(site, "left", "healthy")
     site.write("mood.left", "hangs")
     row = site.state("left", "unhealthy")
@@ -106,9 +110,9 @@ def test_a_check_leaves_something_behind(commands):
     assert site.row("cmd")["health"] == "healthy"
 
 
-def test_killed_inside_a_check(commands):
+def test_killed_inside_a_check(open_site, who):
     """The successor makes it again; there are never two."""
-    site = commands
+    site = started(open_site, who)
     becomes(site, "cmd", "healthy")
     site.write("mood.cmd", "hangs")
     until(lambda: site.file("child.cmd").exists())

@@ -9,7 +9,11 @@ from support.site import until
 
 
 @pytest.fixture
-def site(open_site, who):
+def site(open_site, root):
+    return started(open_site, root)
+
+
+def started(open_site, who):
     site = open_site(who)
     for name in ("puppet", "notifies"):
         site.puppet(name)
@@ -23,7 +27,8 @@ def outcome(site, verb, name, **args):
     return result["results"][0]["ok"], result["results"][0].get("text", "")
 
 
-def test_preflight(site):
+def test_preflight(open_site, who):
+    site = started(open_site, who)
     pid = site.pid("checked")
     site.write("verdict", "line 3: no such key\n")
     text = "preflight: exit 1: looking | line 3: no such key (nothing was touched; --force skips it)"
