@@ -93,7 +93,7 @@ class Errands:
         self._running: dict[str, Running] = {}  # by scope
         self._waiting: list[tuple[ServiceSpec, ServiceState, Running]] = []
         self._probed: dict[str, int] = {}  # service -> token of the check that the prober makes
-        self._let_go: dict[str, int] = {}  # service -> generation whose output is held only for an errand
+        self._let_go: set[tuple[str, int]] = set()  # lives whose output is held only for an errand
         self.probe: Probe | None = None
 
     # -- orders --
@@ -136,12 +136,8 @@ class Errands:
 
     def let_go(self, name: str, generation: int) -> None:
         """The life is swept; its output is let go of as soon as no errand writes there any more."""
-        if self.is_busy(name):
-            if name in self._let_go:
-                self._outputs.over(name, self._let_go[name])  # of an earlier life there are none left
-            self._let_go[name] = generation
-        else:
-            self._outputs.over(name, generation)
+        self._let_go.add((name, generation))
+        self._let_go_now(name, generation)
 
     def forget(self, name: str) -> None:
         self._probed.pop(name, None)
@@ -267,6 +263,7 @@ class Errands:
         """Its process is gone; now what it forked."""
         if self._running.get(running.scope) is not running:
             _close_output(running)
+            self._let_go_now(running.name, running.generation)
             return
         # A hook may have left anything, and is rare; a check that ended in time gets the cheap look.
         is_thorough = running.is_killed or running.kind != "check"
@@ -299,14 +296,17 @@ class Errands:
             self._scopes.remove(running.scope)
         if running.is_after_life:
             self._births.secrets.drop(running.name)
-        if running.name in self._let_go:
-            self._loop.call_soon(lambda: self._let_go_now(running.name))
+        # What its end leads to may be another hook of the same life.
+        self._loop.call_soon(lambda: self._let_go_now(running.name, running.generation))
         if self._waiting:
             self._loop.call_soon(self._next_check)
 
-    def _let_go_now(self, name: str) -> None:
-        if name in self._let_go and not self.is_busy(name):
-            self._outputs.over(name, self._let_go.pop(name))
+    def _let_go_now(self, name: str, generation: int) -> None:
+        life = name, generation
+        writes = any((r.name, r.generation) == life and r.kind not in SPOKEN for r in self._running.values())
+        if life in self._let_go and not writes:
+            self._let_go.discard(life)
+            self._outputs.over(name, generation)
 
     def _next_check(self) -> None:
         while self._waiting and self._count_checks() < MOST_CHECKS:

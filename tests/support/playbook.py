@@ -409,7 +409,7 @@ class Playbook:
         assert earlier is None, f"{name}: {kind} beside {earlier and earlier.kind}"
         if kind in ("pre_start", "post_stop"):
             life = self.lives.get(name)
-            assert life is None or not life.is_alive, f"{name}: {kind} beside a life"
+            assert life is None or life.is_clean, f"{name}: {kind} beside a life, or before it was swept"
         self.chores[name, slot] = Chore(kind, token)
         self.pending.append(Answer("born", name, token))
 
@@ -526,6 +526,7 @@ class Playbook:
                 assert not state.errands, state
                 assert not state.deadlines, state
                 assert not [key for key in self.chores if key[0] == name], self.chores
+                assert name not in self.lives or self.lives[name].is_clean, state
             assert bool(state.health) <= (state.phase is Phase.RUNNING), state
 
     def _say(self, who: str, what: str) -> None:

@@ -45,6 +45,12 @@ def test_a_life_with_hooks(open_site, who):
     until(lambda: did(site).count("begin main") == 3)
     assert did(site).count("begin pre_stop") == 1
     assert any(line.endswith("post_stop 2 - SIGKILL") for line in site.lines("did"))
+    # Stopped at once: what each life and its hooks wrote is in the log by the time everything is down.
+    assert site.shut_down() == 0
+    for kind in KINDS:
+        assert did(site).count(f"end {kind}") <= site.log("hooked").count(f"{kind} speaks") <= 3
+    assert did(site).count("end post_stop") == 3
+    assert not list((site.run_dir / "fifo").iterdir())
     assert site.lines("violations") == []
 
 

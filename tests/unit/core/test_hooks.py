@@ -169,6 +169,28 @@ def test_whose_end_nobody_knows_is_run_again() -> None:
     assert book.phase("s") is Phase.RUNNING
 
 
+@pytest.mark.parametrize("kind", ["post_start", "pre_stop"])
+def test_a_hook_that_the_sweep_ends_first(kind: str) -> None:
+    """Its end is told before the sweep's: post_stop comes after the sweep all the same."""
+    book = hooked(restart=RestartPolicy.NO)
+    book.slow.add(kind)
+    book.start("s")
+    if kind == "pre_stop":
+        book.stop("s")
+    book.answers_at_once = False
+    operation = book.command("stop", "s", kill=True)
+    while not any(answer.kind == "swept" for answer in book.pending):
+        book.answer()
+    book.take()
+    book.chore_ends("s", "hook", "killed by 15")
+    assert (book.phase("s"), book.take()) == (Phase.CLEANING, [])
+    while book.pending:
+        book.answer()
+    assert book.take() == ["s: post_stop", f"{operation}: ok"] or book.take() == []
+    assert book.outcome(operation) == "ok"
+    assert book.said("s", "hook-failed") == (["pre_stop: killed by 15"] if kind == "pre_stop" else [])
+
+
 def test_a_late_end_means_nothing() -> None:
     book = hooked()
     book.start("s")
