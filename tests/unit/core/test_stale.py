@@ -62,6 +62,13 @@ STALE: dict[str, Callable[[int, int], ev.AnyEvent]] = {
     "SpawnFailed": lambda g, _pid: ev.SpawnFailed(name="s", generation=g, reason="no"),
     "SpawnFailed, transient": lambda g, _pid: ev.SpawnFailed("s", g, "no", is_transient=True),
     "Unborn": lambda g, _pid: ev.Unborn(name="s", generation=g),
+    "MainFound": lambda g, _pid: ev.MainFound(name="s", generation=g, pid=99, start_ticks=1),
+    "MainMissing": lambda g, _pid: ev.MainMissing(name="s", generation=g, reason="late"),
+    "ErrandBorn": lambda g, _pid: ev.ErrandBorn(name="s", token=g, pid=99, start_ticks=1),
+    "ErrandEnded": lambda g, _pid: ev.ErrandEnded(name="s", token=g, is_ok=True),
+    "ErrandEnded, failed": lambda g, _pid: ev.ErrandEnded(name="s", token=g, is_ok=False, reason="late"),
+    "ErrandEnded, unknown": lambda g, _pid: ev.ErrandEnded(name="s", token=g, is_ok=False, is_unknown=True),
+    "DeadlinePassed": lambda g, _pid: ev.DeadlinePassed(name="s", kind="hook", token=g),
     "Condemned": lambda g, _pid: ev.Condemned(name="s", generation=g, why="late"),
     "Noticed": lambda g, _pid: ev.Noticed(
         name="s", generation=g, is_ready=True, is_alive=True, has_failed=True, status="late", main_pid=99
