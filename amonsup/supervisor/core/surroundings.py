@@ -6,11 +6,12 @@ too often. So these rules read what is, and do nothing where nothing has to foll
 
 from __future__ import annotations
 
+from amonsup.config.specs import ServiceType
 from amonsup.supervisor.core import ascent, commands, descent, health, ordering
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import GOING_DOWN, Desired, Goal, Phase
-from amonsup.supervisor.model.records import ServiceState
+from amonsup.supervisor.model.records import ServiceState, errand_in
 
 
 def on_reconsidered(turn: Turn, state: ServiceState, event: ev.Reconsidered) -> None:
@@ -52,7 +53,14 @@ def _drain(turn: Turn, state: ServiceState) -> None:
 
 
 def on_respecified(turn: Turn, state: ServiceState, event: ev.Respecified) -> None:
-    """Changed in place. Deadlines already running keep their length; dependencies are looked at again."""
+    """Changed in place. Deadlines already running keep their length; dependencies are looked at again.
+
+    A life whose restart a hold or a preflight has kept back is judged by the new spec: if that is simple, nothing
+    will ever say that it is up but time.
+    """
+    is_unwatched = state.phase is Phase.STARTING and bool(state.pid) and not state.timer_at
+    if is_unwatched and errand_in(state, "hook") is None and turn.spec(state).type is ServiceType.SIMPLE:
+        turn.set_timer(state, turn.spec(state).min_uptime_s)
     if state.phase is Phase.RUNNING and turn.spec(state).watchdog_s <= 0:
         turn.clear_timer(state)
     if state.phase is Phase.RUNNING:

@@ -373,3 +373,15 @@ def test_a_service_that_is_not_to_start_by_itself_is_only_known() -> None:
     changes, _ = book.apply(LATENT)
     assert [change.action for change in changes] == ["add"]
     assert (book.phase("s"), book.lives) == (Phase.STOPPED, {})
+
+
+def test_a_start_that_no_deadline_watches_any_more_gets_one_with_the_new_spec() -> None:
+    """A oneshot that takes too long while it is held is left alone; made a simple service, it is up after a while."""
+    book = Playbook(service("s", type=ServiceType.ONESHOT, start_timeout_s=5.0))
+    book.start("s")
+    book.hold("s", 1000.0)
+    book.advance(6.0)
+    assert (book.phase("s"), book.due_in("s")) == (Phase.STARTING, None)
+    book.apply(service("s"))
+    book.advance(1.0)
+    assert book.phase("s") is Phase.RUNNING
