@@ -640,7 +640,7 @@ def test_a_file_that_is_wrong_or_missing(run: Start, site: Path) -> None:
 def test_check_says_what_is_there(run: Start, site: Path) -> None:
     assert run("check", "-c", str(site)).end() == (0, "ok: 1 service in 1 file\n", "")
     assert run("check", str(site.parent / "conf.d")).end() == (0, "ok: 1 service in 1 file\n", "")
-    expected = {"ok": True, "errors": [], "warnings": [], "services": 1, "files": 1}
+    expected = {"ok": True, "errors": [], "warnings": [], "services": 1, "files": 1, "online": []}
     assert run("check", "--json", str(site.parent / "conf.d" / "a.yaml")).document() == (0, expected)
 
 

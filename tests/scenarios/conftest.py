@@ -6,7 +6,6 @@ closes them.
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.site import Site, Who, ourselves, unprivileged
+from support.plain import plain_user
+from support.site import Site, Who, ourselves
 from support.tmux import Tmux
 
 OpenSite = Callable[..., Site]
@@ -31,23 +31,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed:
         item.stash[_failed] = True
     return report
-
-
-@functools.cache
-def able(uid: int | None) -> tuple[Who, str]:
-    """An unprivileged user, and why they cannot run us if so: asked once."""
-    who = unprivileged(uid)
-    return who, who.can_run()
-
-
-def plain_user(uid: int | None = None) -> Who:
-    """Somebody without privileges, or the test is skipped with the reason."""
-    if os.geteuid() != 0:
-        return ourselves()
-    who, reason = able(uid)
-    if reason:
-        pytest.skip(f"an unprivileged user cannot run this Python and this tree here: {reason}")
-    return who
 
 
 @pytest.fixture(params=["root", "user"])

@@ -9,7 +9,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import plain_user
+from support.plain import plain_user
 from support.site import kill_hard
 
 MANY = 40
