@@ -29,7 +29,6 @@ from amonsup.supervisor.adapters.sweep import Sweep
 from amonsup.supervisor.adapters.usage import Usage
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.births import TRANSIENT, Births, Surroundings
-from amonsup.supervisor.core import descent
 from amonsup.supervisor.core.plan import digest
 from amonsup.supervisor.ends import exit_report
 from amonsup.supervisor.errands import Errands
@@ -275,7 +274,7 @@ class Lives:
                 self._notify_path(spec, self._births.account(spec))
         if state.phase is Phase.CLEANING:
             self.errands.take_over(spec, state)  # known first: a sweep takes them along
-            if not descent.is_swept(spec, state):
+            if not state.is_swept or errand_in(state, "hook") is None:
                 self.sweep(spec, generation, spec.stop_signal if state.timer_at else 0)
             return
         hook = errand_in(state, "hook")

@@ -7,13 +7,12 @@ left. What a step is: see `ascent.py`.
 
 from __future__ import annotations
 
-from amonsup.config.specs import ServiceSpec, ServiceType
 from amonsup.supervisor.core import restart
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.effects import KillAll, SignalMain, Sweep
 from amonsup.supervisor.model.phases import Goal, Phase
-from amonsup.supervisor.model.records import ServiceState, errand_in
+from amonsup.supervisor.model.records import ServiceState
 
 
 def go_down(turn: Turn, state: ServiceState, goal: Goal, why: str, *, takes_dependants: bool) -> None:
@@ -52,7 +51,7 @@ def kill(turn: Turn, state: ServiceState) -> None:
         turn.enter(state, Phase.STOPPING, state.why)
     turn.clear_timer(state)
     state.is_killed = True
-    if is_swept(turn.spec(state), state):
+    if state.phase is Phase.CLEANING and state.is_swept:
         turn.kill_errand(state, "hook")  # this is what is waited for
     elif state.phase is Phase.CLEANING:
         sweep(turn, state, gentle=False)
@@ -60,17 +59,6 @@ def kill(turn: Turn, state: ServiceState) -> None:
         clean(turn, state)
     else:
         turn.effects.append(KillAll(name=state.name, generation=state.generation))
-
-
-def is_swept(spec: ServiceSpec, state: ServiceState) -> bool:
-    """Whether nothing is left of the life but a hook that belongs after it. Any other hook goes with the life."""
-    hook = errand_in(state, "hook") if state.phase is Phase.CLEANING else None
-    return hook is not None and comes_after(spec, hook.kind)
-
-
-def comes_after(spec: ServiceSpec, kind: str) -> bool:
-    """Whether a hook is run once nothing is left of a life: a oneshot is up when it has succeeded."""
-    return kind == "post_stop" or (kind == "post_start" and spec.type is ServiceType.ONESHOT)
 
 
 def clean(turn: Turn, state: ServiceState) -> None:

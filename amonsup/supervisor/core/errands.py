@@ -39,7 +39,7 @@ def is_wanted(spec: ServiceSpec, state: ServiceState, errand: Errand) -> bool:
         case "pre_start":
             return state.phase is Phase.STARTING
         case "post_start":
-            return state.phase is Phase.STARTING or descent.is_swept(spec, state)
+            return state.phase is Phase.STARTING or (state.phase is Phase.CLEANING and state.is_swept)
         case "pre_stop":
             return state.phase is Phase.STOPPING and not state.is_killed
         case "post_stop":
@@ -91,7 +91,7 @@ def _act(turn: Turn, state: ServiceState, errand: Errand, event: ev.ErrandEnded,
             reloading.sent(turn, state, why, event.output)
         case "pre_start":
             coming_up.after_pre_start(turn, state, why)
-        case "post_start" if descent.comes_after(turn.spec(state), errand.kind):
+        case "post_start" if state.is_swept:
             going_down.after_oneshot_post_start(turn, state, why)
         case "post_start":
             coming_up.after_post_start(turn, state, why)

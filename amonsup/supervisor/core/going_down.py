@@ -86,6 +86,7 @@ def on_swept(turn: Turn, state: ServiceState, event: ev.Swept) -> None:
                 *state.exits[:-1],
                 msgspec.structs.replace(state.exits[-1], strays=event.strays[:20]),
             )
+    state.is_swept = True
     turn.drop_errands(state)
     spec = turn.spec(state)
     if spec.post_start and spec.type is ServiceType.ONESHOT and state.goal is Goal.DONE:

@@ -144,6 +144,7 @@ class ServiceState(msgspec.Struct, omit_defaults=True, kw_only=True):
     skipped: int = 0  # scheduled runs left out, because the one before was not over, or of a hold
     missed: int = 0  # scheduled runs whose time passed while nobody was there
     was_up: bool = False  # this life has been RUNNING
+    is_swept: bool = False  # nothing is left of it; what may follow in CLEANING are hooks
     has_forked: bool = False  # type forking: the process that was started has ended, as it should
     is_reloading: bool = False  # it said RELOADING=1, and not yet READY=1
     errands: tuple[Errand, ...] = ()

@@ -191,6 +191,19 @@ def test_a_hook_that_the_sweep_ends_first(kind: str) -> None:
     assert book.said("s", "hook-failed") == (["pre_stop: killed by 15"] if kind == "pre_stop" else [])
 
 
+def test_a_service_becomes_a_oneshot_under_its_post_start() -> None:
+    """A oneshot's post_start comes after its life; this one belongs to the life that goes."""
+    book = hooked()
+    book.slow.add("post_start")
+    book.start("s")
+    book.apply(service("s", type=ServiceType.ONESHOT, **ALL))
+    assert book.phase("s") is Phase.STARTING
+    book.take()
+    book.chore_ends("s", "hook")
+    hooks = ["s: pre_stop", "s: signal 15", "s: sweep 15", "s: post_stop", "s: pre_start", "s: spawn 2"]
+    assert book.take_of("s") == hooks
+
+
 def test_a_late_end_means_nothing() -> None:
     book = hooked()
     book.start("s")
