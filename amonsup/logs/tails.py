@@ -405,6 +405,10 @@ class Tails:
         size = os.fstat(tail.fd).st_size
         record = tail.record
         if size < tail.seen or not ledger.begins_with(tail.fd, record["head"]):
+            if _is_somebody_cutting(tail):
+                tail.cutting = True
+                self._wait_for_cut(beat, tail)
+                return
             # Emptied by somebody: what comes now is new. (What nobody had read of the old is gone.)
             record["base"] += tail.seen
             record["head"] = ledger.head_of(tail.fd)
@@ -660,6 +664,12 @@ def _keep_copy(tail: Tail, inode: int, fd: int) -> None:
 
 def _is_inotify(fd: int) -> bool:
     return os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:inotify"
+
+
+def _is_somebody_cutting(tail: Tail) -> bool:
+    """Whether the record has moved on without us: an attendant whose supervisor died before we heard of it."""
+    found = ledger.load(tail.record_fd)
+    return found is not None and (found["cut"] is not None or found["base"] != tail.record["base"])
 
 
 def _is_another(record: ledger.Entry, fd: int, size: int, judged: int | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from amonsup.logs import inotify, tails
+from amonsup.logs import inotify, ledger, tails
 from amonsup.logs.tails import MOST_FORMER, Tails
 from amonsup.logs.watches import Watches
 from amonsup.loop.loop import Loop
@@ -99,3 +99,22 @@ def test_deleted_files_whose_names_do_not_come_again_are_let_go(tmp_path: Path, 
         (tmp_path / f"{number}.log").unlink()
     world.answer([inotify.make()])
     assert world.paths() == [f"/x/{number}.log" for number in range(8 - MOST_FORMER, 8)]
+
+
+def test_a_cut_that_a_dead_supervisor_had_ordered_is_no_emptying(tmp_path: Path, world: World) -> None:
+    """Its attendant goes on alone: the record says so, and what was judged is not judged again."""
+    path = tmp_path / "a.log"
+    path.write_text("".join(f"line {number}\n" for number in range(1000)))
+    before = path.read_bytes()
+    world.answer([inotify.make(), os.open(path, os.O_RDONLY)], a_file())
+    (tail,) = world.tails._beats["s"].tails.values()
+    assert tail.seen == len(before)
+    cut = {**tail.record, "base": 4096, "head": ledger.head_of(tail.fd, 4096), "earlier": [[1, 0, 4096]]}
+    ledger.save(tail.record_fd, cut)
+    path.write_bytes(before[4096:])
+    world.tails._look(world.tails._beats["s"], tail)
+    assert tail.record["base"] == 4096
+    assert tail.seen == len(before) - 4096
+    path.write_bytes(b"")
+    world.tails._look(world.tails._beats["s"], tail)
+    assert tail.record["base"] == len(before), "and an emptying is one"
