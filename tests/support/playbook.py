@@ -19,7 +19,7 @@ from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.core.plan import Change, digest, plan
 from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
-from amonsup.supervisor.model.phases import AT_REST, Phase
+from amonsup.supervisor.model.phases import AT_REST, LIVE, Phase
 from amonsup.supervisor.model.records import (
     SLOTS,
     ExitReport,
@@ -527,6 +527,7 @@ class Playbook:
                 assert not state.deadlines, state
                 assert not [key for key in self.chores if key[0] == name], self.chores
                 assert name not in self.lives or self.lives[name].is_clean, state
+            assert not state.errands or state.phase in LIVE | {Phase.QUARANTINED}, state
             assert bool(state.health) <= (state.phase is Phase.RUNNING), state
 
     def _say(self, who: str, what: str) -> None:

@@ -127,7 +127,8 @@ def _is_leaned_on(turn: Turn, state: ServiceState) -> bool:
 
 
 def _begin_restart(turn: Turn, state: ServiceState, task: Task) -> None:
-    has_life = state.phase in (Phase.STARTING, Phase.RUNNING)
+    # Of a life that is not born there is nothing to protect, and it may end without the sweep that ends errands.
+    has_life = state.phase in (Phase.STARTING, Phase.RUNNING) and (state.pid > 0 or state.has_forked)
     if has_life and turn.spec(state).preflight and not task.force:
         turn.run_errand(state, "preflight")
     else:

@@ -390,7 +390,9 @@ class FleetMachine(RuleBasedStateMachine):
                     continue
                 kind = book.fleet.specs[name].type
                 is_starter = kind is ServiceType.FORKING and not state.has_forked
-                if (kind is ServiceType.ONESHOT or is_starter) and state.phase is Phase.STARTING:
+                # A oneshot may run: it was held while an apply made it one, and so kept the life it had.
+                is_ending = kind is ServiceType.ONESHOT and state.phase is Phase.RUNNING
+                if is_ending or ((kind is ServiceType.ONESHOT or is_starter) and state.phase is Phase.STARTING):
                     book.exits(name, code=0)
                 elif kind is ServiceType.NOTIFY:
                     book.notice(name, is_ready=True, is_alive=True)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from amonsup.config.specs import ServiceType
+from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import Phase
 from tests.support.playbook import Playbook, service
 
@@ -58,6 +59,23 @@ def test_never_before_a_stop_a_start_a_crash_or_a_shutdown() -> None:
     book.advance(2.0)
     book.shut_down()
     assert "s: preflight" not in book.take()
+
+
+@pytest.mark.parametrize("end", ["unborn", "spawn-failure"])
+def test_not_before_a_restart_of_what_is_not_born(end: str) -> None:
+    book = Playbook(service("s", **CHECKED), answers_at_once=False)
+    book.start("s")
+    operation = book.restart("s")
+    book.fleet.states["s"].queue = book.fleet.states["s"].queue[1:]  # as after an apply that nobody waits for
+    book.feed(ev.Reconsidered(name="s"))
+    assert "s: preflight" not in book.take()
+    if end == "unborn":
+        book.unborn("s")
+    while book.pending:
+        book.answer(failure=("no such program", False) if end == "spawn-failure" else None)
+    book.answers_at_once = True
+    book.advance(2.0)
+    assert book.outcome(operation) is not None
 
 
 def test_an_apply_that_restarts_makes_the_new_one() -> None:
