@@ -139,3 +139,9 @@ def test_times_end_in_their_unit_or_are_moments() -> None:
         for field in msgspec.structs.fields(kind):
             if field.type is float:
                 assert field.name in moments or field.name.endswith("_s"), (kind.__name__, field.name)
+
+
+def test_every_file_of_tests_has_a_name_of_its_own() -> None:
+    """pytest imports them by name: of two of one name the second is not collected."""
+    names = [path.name for path in (TOP / "tests").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)

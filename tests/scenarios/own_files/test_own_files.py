@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.site import kill_hard, until
 
-LINES = 60_000 * (10 if os.environ.get("AMONSUP_SOAK") else 1)
+LINES = 100_000 * (10 if os.environ.get("AMONSUP_SOAK") else 1)
 
 
 @pytest.fixture(params=["root on disk", "root in memory", "user on disk"])
