@@ -24,7 +24,7 @@ SERVICES = """services:
 @pytest.fixture(scope="module")
 def server(request, authority):
     """One that may be hurt."""
-    made = started(request.param, authority, ("gsi", "admin"))
+    made = started(request.param, authority, ("gsi", "admin", "operator"))
     yield made
     gone(made)
 
