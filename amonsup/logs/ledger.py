@@ -131,6 +131,8 @@ def carried_out(record: Entry, fd: int) -> None:
     cut = record["cut"]
     start = record["base"]
     record["base"] = start + cut["bytes"]
-    record["earlier"] = [*record["earlier"], [cut["ino"], start, record["base"]]][-MOST_EARLIER:]
+    # A number that is used again was another copy's, which is gone: nothing of that one is to be read here.
+    others = [each for each in record["earlier"] if each[0] != cut["ino"]]
+    record["earlier"] = [*others, [cut["ino"], start, record["base"]]][-MOST_EARLIER:]
     record["head"] = head_of(fd)
     record["cut"] = None

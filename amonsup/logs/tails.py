@@ -494,6 +494,7 @@ class Tails:
             if record["base"] != tail.record["base"]:
                 tail.asked_size = 0
             tail.record = record
+            _drop_unnamed(tail)
         if copy >= 0:
             _keep_copy(tail, os.fstat(copy).st_ino, copy)
         tail.seen = os.fstat(tail.fd).st_size
@@ -660,6 +661,13 @@ def _keep_copy(tail: Tail, inode: int, fd: int) -> None:
     if inode in tail.earlier:
         os.close(tail.earlier[inode])
     tail.earlier[inode] = fd
+
+
+def _drop_unnamed(tail: Tail) -> None:
+    """Copies that the record does not name any more."""
+    named = {inode for inode, _, _ in tail.record["earlier"]}
+    for inode in [each for each in tail.earlier if each not in named]:
+        os.close(tail.earlier.pop(inode))
 
 
 def _is_inotify(fd: int) -> bool:

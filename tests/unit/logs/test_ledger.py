@@ -69,3 +69,14 @@ def test_a_file_begins_with_nothing(tmp_path: Path) -> None:
     fd = os.open(tmp_path / "x", os.O_RDWR | os.O_CREAT)
     assert ledger.begins_with(fd, "")
     os.close(fd)
+
+
+def test_a_copy_whose_number_is_used_again_is_forgotten(tmp_path: Path) -> None:
+    """A compressed copy is deleted; the next copy may be the same inode, and must not be taken for the old one."""
+    path = tmp_path / "x.log"
+    path.write_bytes(b"behind the cut\n")
+    record = {**GOOD, "base": 200, "earlier": [[7, 0, 100], [8, 100, 200]]}
+    record["cut"] = {"bytes": 50, "size": 65, "empties": False, "ino": 7}
+    with path.open("rb") as file:
+        ledger.carried_out(record, file.fileno())
+    assert record["earlier"] == [[8, 100, 200], [7, 200, 250]]
