@@ -1,7 +1,7 @@
 """Our own processes as services: the same engine looks after them, in a fleet of their own.
 
-There is the logger (how it is talked to: logger_link.py), and the prober where a check goes over the network
-(prober_link.py); control will join them.
+There is the logger (how it is talked to: logger_link.py), the prober where a check goes over the network
+(prober_link.py), and control where there is XMPP (control_link.py).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from amonsup import boot
 from amonsup.config.specs import Backoff, ServiceSpec, SiteSpec
+from amonsup.supervisor.model.records import Operation, Task
 
 LOGGER = "logger"
 PROBER = "prober"
@@ -45,3 +46,17 @@ def prober_spec(site: SiteSpec) -> ServiceSpec:
 
 
 _BACKOFF = Backoff(initial_s=0.0, step_s=0.1, max_s=1.0, jitter=0.0, reset_after_s=5.0)
+
+
+def operation(verb: str, names: list[str], now: float, *, forget: bool = False) -> Operation:
+    """A command to our own processes."""
+    task = Task(operation="household", verb=verb, by="shutdown" if verb == "stop" else "boot", forget=forget)
+    tasks = dict.fromkeys(names, task)
+    return Operation(id="household", verb=verb, by=task.by, accepted=now, targets=tuple(names), tasks=tasks)
+
+
+def start_operation(operation_id: str, names: list[str], now: float) -> Operation:
+    """What a boot starts by itself."""
+    task = Task(operation=operation_id, verb="start", by="boot")
+    tasks = dict.fromkeys(names, task)
+    return Operation(id=operation_id, verb="start", by="boot", accepted=now, targets=tuple(names), tasks=tasks)

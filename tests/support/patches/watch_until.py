@@ -7,16 +7,16 @@ from typing import Any
 
 
 def supervisor(options: dict[str, Any]) -> None:
-    from amonsup.supervisor import daemon
+    from amonsup.supervisor import taking_over
 
     enough = os.path.join(os.path.dirname(options["run_dir"]), "enough")
-    end = daemon.Supervisor._end_watch_only
+    end = taking_over.end_watch_only
 
-    def look(self: Any) -> None:
+    def look(daemon: Any) -> None:
         if os.path.exists(enough):
-            end(self)
+            end(daemon)
         else:
-            self.loop.call_at(self.now() + 0.02, lambda: look(self))
+            daemon.loop.call_at(daemon.now() + 0.02, lambda: look(daemon))
 
-    daemon.WATCH_ONLY_S = 0.02
-    daemon.Supervisor._end_watch_only = look
+    taking_over.WATCH_ONLY_S = 0.02
+    taking_over.end_watch_only = look
