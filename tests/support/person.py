@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import slixmpp
+from support.cast import Cast
 
 PATIENCE_S = 40.0
 MUC = "http://jabber.org/protocol/muc"
@@ -22,9 +23,18 @@ FORMS = "jabber:x:data"
 
 
 class Person:
-    """Online when made; `close` ends it. `jid` is the full address."""
+    """Online when made; `close` ends it. `jid` is the full address. All addresses are as `cast` plays them."""
 
-    def __init__(self, jid: str, port: int, ca_file: str, password: str = "secret", resource: str = "client") -> None:
+    def __init__(
+        self,
+        jid: str,
+        port: int,
+        ca_file: str,
+        password: str = "secret",
+        resource: str = "client",
+        cast: Cast | None = None,
+    ) -> None:
+        self._cast = cast or Cast()
         self._loop = asyncio.new_event_loop()
         self._changed = threading.Condition()
         self.received: list[ET.Element] = []
@@ -32,9 +42,9 @@ class Person:
         self._thread.start()
         self._ready = threading.Event()
         self._gone = threading.Event()
-        self._call(self._open, f"{jid}/{resource}", password, port, ca_file)
+        self._call(self._open, f"{self._cast.real(jid)}/{resource}", password, port, ca_file)
         assert self._ready.wait(PATIENCE_S), f"{jid} does not get online"
-        self.jid = str(self._client.boundjid)
+        self.jid = self._cast.played(str(self._client.boundjid))
 
     def _open(self, jid: str, password: str, port: int, ca_file: str) -> None:
         asyncio.set_event_loop(self._loop)
@@ -50,8 +60,9 @@ class Person:
         self._ready.set()
 
     def _take(self, stanza: Any) -> Any:
+        seen = ET.fromstring(self._cast.played(ET.tostring(stanza.xml, encoding="unicode")))
         with self._changed:
-            self.received.append(stanza.xml)
+            self.received.append(seen)
             self._changed.notify_all()
         return stanza
 
@@ -92,7 +103,7 @@ class Person:
 
     def send(self, xml: str) -> None:
         """Any stanza."""
-        self._call(self._client.send_raw, xml)
+        self._call(self._client.send_raw, self._cast.real(xml))
 
     def say(self, to: str, text: str, kind: str = "chat", inside: str = "") -> None:
         """A message; `inside` is more XML in it."""

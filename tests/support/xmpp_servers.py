@@ -1,7 +1,9 @@
 """Real XMPP servers for tests, as Debian ships them, on loopback with free ports and a test authority of our own.
 
 A server runs in the foreground below a temporary directory, as root or as ourselves, and is stopped by its handle.
-`Prosody` and `Ejabberd` offer the same: start, accounts, restart, kill.
+`Prosody` and `Ejabberd` offer the same: start, accounts, restart, kill. Each account that is made stands for many:
+`admin` and its doubles `admin-1`, `admin-2` … with the same password, so that every conversation with a server that
+goes on has accounts of its own (cast.py).
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import pytest
 HOST = "localhost"
 ROOMS = "conference.localhost"
 START_S = 60.0
+DOUBLES = 100
+"""So many conversations one server is good for."""
 
 
 def free_port() -> int:
@@ -114,6 +118,7 @@ class Prosody:
         self.port = free_port()
         self.direct_port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self.conversations = 0
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "data").mkdir(exist_ok=True)
         certificate, key = authority.issue("prosody", HOST, ROOMS)
@@ -171,6 +176,9 @@ class Prosody:
             capture_output=True,
             timeout=30,
         )
+        store = self.directory / "data" / HOST / "accounts"
+        for number in range(1, DOUBLES + 1):
+            shutil.copy(store / f"{name}.dat", store / f"{name}%2d{number}.dat")
         return f"{name}@{HOST}"
 
 
@@ -252,6 +260,7 @@ class Ejabberd:
         self.port = free_port()
         self.direct_port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self.conversations = 0
         self._accounts: dict[str, str] = {}
         (directory / "spool").mkdir(parents=True, exist_ok=True)
         certificate, key = authority.issue("ejabberd", HOST, ROOMS)
@@ -266,8 +275,11 @@ class Ejabberd:
         ready = self.directory / "ready"
         ready.unlink(missing_ok=True)
         users = ",".join(f'{{<<"{name}">>,<<"{password}">>}}' for name, password in self._accounts.items())
+        double = f'{{<<U/binary, "-", (integer_to_binary(N))/binary>>, <<"{HOST}">>}}'
         make = (
             f'[ejabberd_auth:try_register(U, <<"{HOST}">>, P) || {{U, P}} <- [{users}]],'
+            f" [mnesia:dirty_write(setelement(2, Account, {double})) || {{U, _}} <- [{users}],"
+            f' Account <- mnesia:dirty_read(passwd, {{U, <<"{HOST}">>}}), N <- lists:seq(1, {DOUBLES})],'
             f' file:write_file("{ready}", <<"ready">>).'
         )
         options = ["-noinput", "+K", "true", "+S", "2:2", "+sbwt", "none"]

@@ -16,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support.cast import Cast
 from support.person import Person
 from support.site import Site, ourselves
 from support.xmpp_servers import KINDS, ROOMS, Authority, Server, gone, started
@@ -53,12 +54,24 @@ def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Ser
 
 
 @pytest.fixture
-def people(server: Server, authority: Authority) -> Iterator[Callable[..., Person]]:
+def cast(server: Server) -> Cast:
+    """Accounts that nobody else has had or will have."""
+    return Cast(server)
+
+
+@pytest.fixture
+def audit(cast: Cast) -> Callable[[Site], str]:
+    """A site's audit log, with the names that the test calls people."""
+    return lambda site: cast.played((site.state_dir / "audit.jsonl").read_text())
+
+
+@pytest.fixture
+def people(server: Server, authority: Authority, cast: Cast) -> Iterator[Callable[..., Person]]:
     """Gets people online."""
     found: list[Person] = []
 
     def make(name: str, **options: Any) -> Person:
-        found.append(Person(f"{name}@localhost", server.port, str(authority.certificate), **options))
+        found.append(Person(f"{name}@localhost", server.port, str(authority.certificate), cast=cast, **options))
         return found[-1]
 
     yield make
@@ -67,7 +80,7 @@ def people(server: Server, authority: Authority) -> Iterator[Callable[..., Perso
 
 
 @pytest.fixture
-def open_site(request: pytest.FixtureRequest, server: Server, authority: Authority) -> Iterator[Callable[..., Site]]:
+def open_site(server: Server, authority: Authority, cast: Cast) -> Iterator[Callable[..., Site]]:
     """A site that is (about to be) online; `xmpp` and `sessions` add lines to its `xmpp:`."""
     sites: list[Site] = []
 
@@ -89,12 +102,13 @@ def open_site(request: pytest.FixtureRequest, server: Server, authority: Authori
         site.file("pw").chmod(0o600)
         rules = access or "".join(f"    - {{jid: {jid}, role: {role}}}\n" for jid, role in ACCESS)
         with site.config_file.open("a") as file:
-            file.write(
+            settings = (
                 "xmpp:\n  sessions:\n"
                 f"    main: {{jid: {SITE}, password_file: pw, host: {host}, port: {port or server.port},"
                 f" ca_file: {authority.certificate}}}\n"
                 f"{sessions}  require_signature: none\n  access:\n{rules}{xmpp}"
             )
+            file.write(cast.real(settings))
         (site.conf_d / "services.yaml").write_text(services)
         sites.append(site)
         return site.start() if starts else site

@@ -58,13 +58,13 @@ def test_all_is_well_and_a_running_agent_does_not_notice(open_site, people, chec
 
 
 @pytest.mark.one_server
-def test_a_wrong_password(check):
+def test_a_wrong_password(check, cast):
     status, rows = check(password="wrong\n")
     assert status == 1
     assert rows["tls"][0] is True
     ok, text = rows["login"]
     assert ok is False
-    assert "refused: not-authorized; is there an account gsi@localhost, and is /" in text
+    assert "refused: not-authorized; is there an account gsi@localhost, and is /" in cast.played(text)
     assert "room" not in rows
 
 

@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.cast import Cast
 from support.site import until
 from support.tmux import Tmux
 
@@ -30,7 +31,7 @@ SERVICES = """services:
 class Profanity:
     """In a tmux of its own, with settings of its own. What was typed and the screens after it are kept."""
 
-    def __init__(self, site, port: int, ca_file: Path) -> None:
+    def __init__(self, site, port: int, ca_file: Path, cast: Cast) -> None:
         home = site.path / "chat"
         trust = home / "trust"
         trust.mkdir(parents=True)
@@ -40,8 +41,8 @@ class Profanity:
         (home / "profanity" / "profrc").write_text(
             "[ui]\nsplash=false\nnotifications=false\nwrap=true\n[notifications]\nmessage=false\nroom=off\n"
         )
-        self.port, self.trust = port, trust
-        self.tmux = Tmux(site, size=(96, 40), socket="profanity")
+        self.port, self.trust, self.cast = port, trust, cast
+        self.tmux = Tmux(site, size=(108, 40), socket="profanity")
         self.tmux.run("exec profanity", XDG_CONFIG_HOME=str(home), XDG_DATA_HOME=str(home), TERM="screen-256color")
         self.screens: list[str] = []
 
@@ -49,11 +50,11 @@ class Profanity:
         self.tmux.wait("Profanity")
         self.say(f"/tls certpath set {self.trust}", "Certificate path set")
         self.say(f"/connect {name}@localhost server 127.0.0.1 port {self.port} tls force", "Enter password")
-        self.say("secret", f"{name}@localhost", "online")
+        self.say("secret", self.cast.real(f"{name}@localhost"), "online")
 
     def say(self, line: str, *wanted: str) -> str:
         """Type a line, and wait until all of this stands on the screen."""
-        self.tmux.keys("-l", line)
+        self.tmux.keys("-l", self.cast.real(line))
         self.tmux.keys("Enter")
         return self.see(*wanted)
 
@@ -63,14 +64,14 @@ class Profanity:
 
 
 @pytest.fixture
-def profanity(server, authority):
+def profanity(server, authority, cast):
     if shutil.which("profanity") is None:
         assert os.environ.get("CI") != "true", "CI has profanity"
         pytest.skip("no profanity here: apt-get install profanity")
     made: list[Profanity] = []
 
     def start(site) -> Profanity:
-        made.append(Profanity(site, server.port, authority.certificate))
+        made.append(Profanity(site, server.port, authority.certificate, cast))
         return made[-1]
 
     yield start
@@ -105,4 +106,4 @@ def test_a_person_sees_a_crash_and_mends_it(open_site, profanity):
     until(lambda: chat.tmux.screen().count('is online, "2/2 up"') == 2, "presence that all is well again")
     chat.see()
     if "AMONSUP_TRANSCRIPT" in os.environ:
-        Path(os.environ["AMONSUP_TRANSCRIPT"]).write_text("\n=====\n".join(chat.screens))
+        Path(os.environ["AMONSUP_TRANSCRIPT"]).write_text(chat.cast.played("\n=====\n".join(chat.screens)))

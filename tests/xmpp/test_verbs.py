@@ -38,7 +38,7 @@ def test_nobody_is_told_of_a_muted_service(open_site, people):
     assert "no alerts until" in site.cli("show", "weak").stdout
 
 
-def test_the_audit_log_says_who_and_whether_it_is_whole(open_site, people):
+def test_the_audit_log_says_who_and_whether_it_is_whole(open_site, people, cast):
     site = open_site(TWO)
     admin = people("admin")
     admin.subscribe("gsi@localhost")
@@ -48,11 +48,11 @@ def test_the_audit_log_says_who_and_whether_it_is_whole(open_site, people):
     site.do("restart", services=["ce"])
     done = site.cli("audit", "--verify")
     assert done.returncode == 0
-    assert "admin@localhost by chat: restart ce" in done.stdout
+    assert "admin@localhost by chat: restart ce" in cast.played(done.stdout)
     assert "(uid 0) by local: restart ce" in done.stdout or "by local: restart ce" in done.stdout
     assert "the chain is whole" in done.stdout
     log = site.state_dir / "audit.jsonl"
-    log.write_text(log.read_text().replace("admin@localhost", "nobody@localhost", 1))
+    log.write_text(log.read_text().replace('"admin', '"nobody', 1))
     broken = site.cli("audit", "--verify")
     assert broken.returncode == 1
     assert "BROKEN" in broken.stdout
