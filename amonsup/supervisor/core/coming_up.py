@@ -13,7 +13,7 @@ dependants; a service without live dependants passes through it within the same 
 from __future__ import annotations
 
 from amonsup.config.specs import ServiceType
-from amonsup.supervisor.core import ascent, commands, descent, going_down, health, restart
+from amonsup.supervisor.core import ascent, commands, descent, going_down, health, holds, restart
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.effects import Spawn
@@ -110,14 +110,21 @@ def after_pre_start(turn: Turn, state: ServiceState, why: str) -> None:
 
 
 def after_post_start(turn: Turn, state: ServiceState, why: str) -> None:
-    """A service whose post_start fails is stopped, as systemd does it (systemd.service(5), ExecStartPost)."""
+    """A service whose post_start fails is stopped, as systemd does it (systemd.service(5), ExecStartPost).
+
+    One that is held is left as it is; when the hold ends its post_start is made again.
+    """
     if state.phase is not Phase.STARTING:
         return
-    if why:
-        commands.fail_starts(turn, state, f"post_start: {why}")
-        descent.fail_life(turn, state, f"post_start: {why}")
-    else:
+    if not why:
         _runs(turn, state)
+        return
+    why = f"post_start: {why}"
+    commands.fail_starts(turn, state, why)
+    if state.hold is None:
+        descent.fail_life(turn, state, why)
+    else:
+        turn.note(state, "failed", f"{why}; left alone: {holds.words(state.hold)}")
 
 
 def on_main_found(turn: Turn, state: ServiceState, event: ev.MainFound) -> None:
@@ -136,8 +143,10 @@ def on_main_missing(turn: Turn, state: ServiceState, event: ev.MainMissing) -> N
 
 def is_up(turn: Turn, state: ServiceState) -> None:
     """It says, or shows, that it is up; it counts as running once its post_start is done."""
-    if errand_in(state, "hook") is not None:
+    is_left_alone = state.is_ready and state.hold is not None  # its post_start has failed
+    if errand_in(state, "hook") is not None or is_left_alone:
         return
+    state.is_ready = True
     if turn.spec(state).post_start:
         turn.clear_timer(state)
         turn.run_errand(state, "post_start")

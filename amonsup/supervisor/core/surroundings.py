@@ -7,7 +7,7 @@ too often. So these rules read what is, and do nothing where nothing has to foll
 from __future__ import annotations
 
 from amonsup.config.specs import ServiceType
-from amonsup.supervisor.core import ascent, commands, descent, health, ordering
+from amonsup.supervisor.core import ascent, coming_up, commands, descent, health, ordering
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import GOING_DOWN, Desired, Goal, Phase
@@ -25,6 +25,8 @@ def on_reconsidered(turn: Turn, state: ServiceState, event: ev.Reconsidered) -> 
     elif state.phase in (Phase.STARTING, Phase.RUNNING):
         if state.hold is None:
             _follow(turn, state)
+        if state.phase is Phase.STARTING and state.is_ready:
+            coming_up.is_up(turn, state)  # a hold has kept the failure of its post_start from it
     elif state.phase is Phase.DRAINING:
         _drain(turn, state)
     commands.advance(turn, state, looks_around=event.is_settled)

@@ -143,6 +143,7 @@ class ServiceState(msgspec.Struct, omit_defaults=True, kw_only=True):
     is_paused: bool = False  # stopped by a person, or not to start by itself: the calendar starts nothing
     skipped: int = 0  # scheduled runs left out, because the one before was not over, or of a hold
     missed: int = 0  # scheduled runs whose time passed while nobody was there
+    is_ready: bool = False  # this life has said, or shown, that it is up; what may be missing is its post_start
     was_up: bool = False  # this life has been RUNNING
     is_swept: bool = False  # nothing is left of it; what may follow in CLEANING are hooks
     has_forked: bool = False  # type forking: the process that was started has ended, as it should

@@ -277,3 +277,63 @@ def test_reset_lets_out_of_quarantine() -> None:
     book.feed(ev.WasReset(name="s", by="bob"))
     assert book.phase("s") is Phase.RUNNING
     assert book.state("s").quarantine == ""
+
+
+@pytest.mark.parametrize("kind", [ServiceType.SIMPLE, ServiceType.NOTIFY, ServiceType.FORKING])
+def test_a_post_start_that_fails_is_said_and_the_service_left_alone(kind: ServiceType) -> None:
+    book = Playbook(service("s", type=kind, min_uptime_s=0.0, post_start=("/bin/hook",), restart=RestartPolicy.NO))
+    book.slow.add("post_start")
+    operation = book.start("s")
+    if kind is ServiceType.NOTIFY:
+        book.notice("s", is_ready=True)
+    elif kind is ServiceType.FORKING:
+        book.exits("s", code=0)
+    book.hold("s", HOUR, why="disk swap")
+    book.take()
+    book.chore_ends("s", "hook", "exit 3")
+    assert book.take() == [f"{operation}: post_start: exit 3"]
+    assert book.phase("s") is Phase.STARTING
+    assert book.said("s", "failed")[0].startswith("post_start: exit 3; left alone: held by alice")
+    if kind is ServiceType.NOTIFY:
+        book.notice("s", is_ready=True)  # nobody runs it again before the end of the hold
+    book.advance(1000)
+    assert book.take() == []
+    book.release("s")
+    assert book.take() == ["s: post_start"]
+    book.chore_ends("s", "hook")
+    assert (book.phase("s"), book.state("s").generation) == (Phase.RUNNING, 1)
+
+
+def test_a_post_start_that_fails_again_after_the_hold_ends_the_life() -> None:
+    book = Playbook(service("s", min_uptime_s=0.0, post_start=("/bin/hook",), restart=RestartPolicy.NO))
+    book.slow.add("post_start")
+    book.start("s")
+    book.hold("s", HOUR)
+    book.chore_ends("s", "hook", "exit 3")
+    book.release("s")
+    book.take()
+    book.chore_ends("s", "hook", "exit 3")
+    assert book.take() == ["s: signal 15", "s: sweep 15"]
+    assert book.phase("s") is Phase.EXITED
+
+
+def test_the_end_of_a_hold_gives_no_deadline_to_what_has_none() -> None:
+    book = Playbook(service("s", type=ServiceType.NOTIFY, start_timeout_s=0.0))
+    book.start("s")
+    book.hold("s", 10.0)
+    book.advance(HOUR)
+    assert (book.phase("s"), book.state("s").generation) == (Phase.STARTING, 1)
+    assert book.due_in("s") is None
+
+
+@pytest.mark.parametrize("kind", ["pre_start", "post_start"])
+def test_the_end_of_a_hold_gives_no_deadline_beside_that_of_a_hook(kind: str) -> None:
+    book = Playbook(service("s", type=ServiceType.NOTIFY, **{kind: ("/bin/hook",)}))
+    book.slow.add(kind)
+    book.start("s")
+    if kind == "post_start":
+        book.notice("s", is_ready=True)
+    book.hold("s", 10.0)
+    book.advance(20.0)
+    assert book.state("s").hold is None
+    assert book.due_in("s") is None
