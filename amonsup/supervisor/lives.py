@@ -29,6 +29,7 @@ from amonsup.supervisor.adapters.sweep import Sweep
 from amonsup.supervisor.adapters.usage import Usage
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.births import TRANSIENT, Births, Surroundings
+from amonsup.supervisor.core.coming_up import is_undone
 from amonsup.supervisor.core.plan import digest
 from amonsup.supervisor.ends import exit_report
 from amonsup.supervisor.errands import Errands
@@ -307,17 +308,16 @@ class Lives:
             self._report_end(spec.name, generation, pid, state.born, ended)
             return
         if not born:
-            self._sweep(spec.name, 0, thorough=True, on_clean=lambda _: self._post_unborn(spec.name, generation))
+            self._sweep(spec.name, 0, thorough=True, on_clean=lambda _: self._post_unborn(spec, generation))
             return
         pid = min(born, key=start_ticks)
         ticks = start_ticks(pid)
         self._post(self._spawned(spec, generation, pid, ticks))
         self._adopt(spec.name, generation, pid, ticks, self._loop.now())
 
-    def _post_unborn(self, name: str, generation: int) -> None:
-        self._births.secrets.drop(name)
-        self._outputs.over(name, generation)
-        self._post(ev.Unborn(name=name, generation=generation))
+    def _post_unborn(self, spec: ServiceSpec, generation: int) -> None:
+        self._unborn(spec, generation)
+        self._post(ev.Unborn(name=spec.name, generation=generation))
 
     def _adopt(self, name: str, generation: int, pid: int, ticks: int, born: float) -> None:
         report = Main(self._on_end, name, generation, pid, born)
@@ -343,9 +343,14 @@ class Lives:
                 name=name, generation=generation, reason=reason, is_transient=error.errno in TRANSIENT
             )
         if failure is not None:
-            self._births.secrets.drop(name)
-            self._outputs.over(name, generation)
+            self._unborn(spec, generation)
             self._post(failure)
+
+    def _unborn(self, spec: ServiceSpec, generation: int) -> None:
+        """Nothing was born. Where a post_stop follows it still writes into the life's log; the sweep lets go of that."""
+        self._births.secrets.drop(spec.name)
+        if not is_undone(spec):
+            self._outputs.over(spec.name, generation)
 
     def _try_spawn(self, spec: ServiceSpec, generation: int) -> ev.SpawnFailed | None:
         coming = self._take_readied(spec, generation) or self._ready(spec, generation)

@@ -113,6 +113,8 @@ class Playbook:
         self.deadlines: dict[tuple[str, str], tuple[int, float]] = {}
         self.slow: set[str] = set()  # kinds of errands that end only when told to
         self.failing: dict[str, str] = {}  # kinds of errands that fail, and how
+        self.begun: set[tuple[str, int]] = set()  # errands, by service and token
+        self.undone: dict[str, ServiceSpec] = {}  # whose pre_start has run, and no post_stop after it
         self.lost: set[str] = set()  # forking services whose daemon is not there when it is looked for
         self._last_pid = 100
         self._last_operation = 0
@@ -410,6 +412,15 @@ class Playbook:
         if kind in ("pre_start", "post_stop"):
             life = self.lives.get(name)
             assert life is None or life.is_clean, f"{name}: {kind} beside a life, or before it was swept"
+        spec = self.fleet.specs[name]
+        if kind == "pre_start":
+            is_new = (name, token) not in self.begun  # or made again, because nobody knows how it ended
+            assert self.undone.get(name) is not spec or not is_new, f"{name}: pre_start again, and no post_stop"
+            if spec.post_stop:
+                self.undone[name] = spec
+        elif kind == "post_stop":
+            self.undone.pop(name, None)
+        self.begun.add((name, token))
         self.chores[name, slot] = Chore(kind, token)
         self.pending.append(Answer("born", name, token))
 

@@ -14,6 +14,10 @@ from amonsup.supervisor.model.phases import Desired, Goal, Phase
 from amonsup.supervisor.model.records import ServiceState
 
 
+TRANSIENT_RETRY_S = 1.0
+"""How soon a spawn is tried again that failed for a lack of *our* resources."""
+
+
 def try_start(turn: Turn, state: ServiceState, *, fetches: bool = False) -> None:
     """Begin a life if nothing stands against it; otherwise wait, or give up, and say why.
 
@@ -112,3 +116,9 @@ def retry(turn: Turn, state: ServiceState, why: str) -> None:
     turn.enter(state, Phase.BACKOFF, why)
     turn.set_timer(state, delay)
     turn.note(state, "backoff", f"{why}; next start in {delay:.3g} s")
+
+
+def retry_soon(turn: Turn, state: ServiceState, why: str) -> None:
+    """We lacked something: that is no fault of the service, and counts as none."""
+    turn.enter(state, Phase.BACKOFF, f"{why}; tried again in {TRANSIENT_RETRY_S:g} s")
+    turn.set_timer(state, TRANSIENT_RETRY_S)

@@ -12,16 +12,13 @@ dependants; a service without live dependants passes through it within the same 
 
 from __future__ import annotations
 
-from amonsup.config.specs import ServiceType
+from amonsup.config.specs import ServiceSpec, ServiceType
 from amonsup.supervisor.core import ascent, commands, descent, going_down, health, holds, restart
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.effects import Spawn
 from amonsup.supervisor.model.phases import GOING_DOWN, Desired, Goal, Phase
 from amonsup.supervisor.model.records import ExitReport, ServiceState, errand_in
-
-TRANSIENT_RETRY_S = 1.0
-"""How soon a spawn is tried again that failed for a lack of *our* resources."""
 
 
 def on_needed(turn: Turn, state: ServiceState, event: ev.Needed) -> None:
@@ -69,22 +66,32 @@ def on_spawn_failed(turn: Turn, state: ServiceState, event: ev.SpawnFailed) -> N
     if state.phase is not Phase.STARTING:
         descent.clean(turn, state)
         return
+    turn.note(state, "spawn-failed", event.reason)
     if event.is_transient:
         state.starts = state.starts[:-1]
-        turn.enter(state, Phase.BACKOFF, f"{event.reason}; tried again in {TRANSIENT_RETRY_S:g} s")
         state.is_transient = True
-        turn.set_timer(state, TRANSIENT_RETRY_S)
-        turn.note(state, "spawn-failed", event.reason)
-        return
-    report = ExitReport(generation=state.generation, reason=event.reason, at=turn.now)
-    going_down.keep_exit(state, report)
-    turn.note(state, "spawn-failed", event.reason)
-    commands.fail_starts(turn, state, event.reason)
-    if restart.wants_another(turn.spec(state), succeeded=False):
-        ascent.retry(turn, state, event.reason)
+        goal = Goal.RETRY
     else:
-        ascent.give_up(turn, state, event.reason)
-    commands.advance(turn, state)
+        report = ExitReport(generation=state.generation, reason=event.reason, at=turn.now)
+        going_down.keep_exit(state, report)
+        commands.fail_starts(turn, state, event.reason)
+        goal = Goal.RETRY if restart.wants_another(turn.spec(state), succeeded=False) else Goal.GIVE_UP
+    _come_to_nothing(turn, state, goal, event.reason)
+
+
+def is_undone(spec: ServiceSpec) -> bool:
+    """Whether a start of which no main process came is cleaned up after all: its post_stop undoes its pre_start."""
+    return bool(spec.pre_start and spec.post_stop)
+
+
+def _come_to_nothing(turn: Turn, state: ServiceState, goal: Goal, why: str) -> None:
+    """No main process came of this start."""
+    state.goal, state.why = goal, why
+    if is_undone(turn.spec(state)):
+        turn.enter(state, Phase.CLEANING, why)
+        descent.sweep(turn, state, gentle=False)
+    else:
+        going_down.end_life(turn, state)
 
 
 def on_unborn(turn: Turn, state: ServiceState, event: ev.Unborn) -> None:
@@ -93,8 +100,7 @@ def on_unborn(turn: Turn, state: ServiceState, event: ev.Unborn) -> None:
         return
     if state.phase is Phase.STARTING:
         state.starts = state.starts[:-1]
-        ascent.try_start(turn, state)
-        commands.advance(turn, state)
+        _come_to_nothing(turn, state, Goal.AGAIN, "")
     else:
         descent.clean(turn, state)
 

@@ -124,11 +124,15 @@ def end_life(turn: Turn, state: ServiceState) -> None:
 def _after_life(turn: Turn, state: ServiceState) -> None:
     """Nothing is left of the life: do what was decided on the way down."""
     goal, why = state.goal, state.why
-    state.by = "" if goal is Goal.RETRY else state.by
+    state.by = "" if goal is Goal.RETRY and not state.is_transient else state.by
     if goal in (Goal.AGAIN, Goal.WAIT):
         ascent.try_start(turn, state)
+    elif goal is Goal.RETRY and state.is_transient:
+        ascent.retry_soon(turn, state, why)
     elif goal is Goal.RETRY:
         ascent.retry(turn, state, why)
+    elif goal is Goal.GIVE_UP:
+        ascent.give_up(turn, state, why)
     elif goal is Goal.DONE or (goal is Goal.STAY and state.desired is Desired.UP):
         state.desired = Desired.DOWN
         turn.enter(state, Phase.EXITED, why)

@@ -40,6 +40,7 @@ class Goal(enum.Enum):
     AGAIN = "again"  # a new life at once: restart
     WAIT = "wait"  # a new life when its dependencies are back
     RETRY = "retry"  # the restart policy decides
+    GIVE_UP = "give up"  # no life came of it, and none will
     DONE = "done"  # a oneshot that succeeded, or an end that the policy accepts
     REMOVE = "remove"  # no longer configured: forget it
 

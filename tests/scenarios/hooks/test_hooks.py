@@ -138,3 +138,15 @@ def test_a_stop_with_kill_does_not_wait(open_site, root):
         site.do("stop", services=["hooked"], kill=True)
     os.close(hold)
     assert did(site)[-2:] == ["begin post_stop", "end post_stop"]
+
+
+def test_what_is_not_born_is_undone(open_site, root):
+    """pre_start ran, the program is not there: post_stop follows, and the log has what both said."""
+    site = open_site(root).start()
+    for generation in (1, 2):
+        result = site.talk("start", services=["unborn"])["result"]
+        assert not result["results"][0]["ok"]
+        site.state("unborn", "fatal")
+        assert did(site)[-4:] == ["begin pre_start", "end pre_start", "begin post_stop", "end post_stop"]
+        assert [line.split()[3] for line in site.lines("did") if " begin " in line][-2:] == [str(generation)] * 2
+    until(lambda: site.log("unborn") == ["pre_start speaks", "post_stop speaks"] * 2)

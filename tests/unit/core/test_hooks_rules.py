@@ -280,3 +280,53 @@ def test_a_restart_whose_service_ends_under_its_preflight() -> None:
     book.exits("s", code=1)
     assert book.phase("s") is Phase.RUNNING
     assert book.outcome(operation) == "ok"
+
+
+@pytest.mark.parametrize(("policy", "phase"), [(RestartPolicy.ALWAYS, Phase.BACKOFF), (RestartPolicy.NO, Phase.FATAL)])
+def test_a_spawn_that_fails_is_undone_by_post_stop(policy: RestartPolicy, phase: Phase) -> None:
+    book = hooked(restart=policy, backoff=Backoff(initial_s=5.0))
+    book.spawn_failures["s"] = [("no such program", False)]
+    operation = book.start("s")
+    assert book.take() == ["s: pre_start", "s: spawn 1", "s: sweep", f"{operation}: no such program", "s: post_stop"]
+    assert (book.phase("s"), book.state("s").why) == (phase, "no such program")
+
+
+def test_a_spawn_for_which_we_lack_something_is_undone_and_tried_again() -> None:
+    book = hooked()
+    book.spawn_failures["s"] = [("too many open files", True)]
+    operation = book.start("s")
+    assert book.take() == ["s: pre_start", "s: spawn 1", "s: sweep", "s: post_stop"]
+    assert (book.phase("s"), book.outcome(operation), book.due_in("s")) == (Phase.BACKOFF, None, 1.0)
+    assert (book.state("s").restarts, book.state("s").attempt) == (0, 0)
+    book.advance(1.0)
+    assert book.take() == ["s: pre_start", "s: spawn 2", "s: post_start", f"{operation}: ok"]
+
+
+def test_a_start_that_a_predecessor_did_not_get_to_is_undone_and_made_again() -> None:
+    book = Playbook(service("s", min_uptime_s=0.0, **ALL), answers_at_once=False)
+    operation = book.start("s")
+    while "s: spawn 1" not in book.script:
+        book.answer()
+    book.take()
+    book.answers_at_once = True
+    book.unborn("s")
+    assert book.take() == [
+        "s: sweep",
+        "s: post_stop",
+        "s: pre_start",
+        "s: spawn 2",
+        "s: post_start",
+        f"{operation}: ok",
+    ]
+
+
+def test_a_stop_while_a_failed_spawn_is_undone() -> None:
+    book = hooked()
+    book.slow.add("post_stop")
+    book.spawn_failures["s"] = [("too many open files", True)]
+    book.start("s")
+    assert book.phase("s") is Phase.CLEANING
+    stop = book.stop("s")
+    book.chore_ends("s", "hook")
+    assert (book.phase("s"), book.outcome(stop)) == (Phase.STOPPED, "ok")
+    assert book.timers == {}

@@ -44,10 +44,10 @@ ENDS = {
     "again": (Phase.STARTING, Desired.UP, Goal.STAY),
     "restart": (Phase.STARTING, Desired.UP, Goal.STAY),
     "respawn": (Phase.STARTING, Desired.UP, Goal.STAY),
-    "later": (Phase.BACKOFF, Desired.UP, Goal.STAY),
+    "later": (Phase.BACKOFF, Desired.UP, Goal.RETRY),
     "done": (Phase.EXITED, Desired.DOWN, Goal.DONE),
     "failed": (Phase.EXITED, Desired.DOWN, Goal.STAY),
-    "fatal": (Phase.FATAL, Desired.DOWN, Goal.STAY),
+    "fatal": (Phase.FATAL, Desired.DOWN, Goal.GIVE_UP),
     "stopped": (Phase.STOPPED, Desired.DOWN, Goal.STAY),
     "dropped": (Phase.STOPPED, Desired.DOWN, Goal.STAY),
 }
