@@ -347,7 +347,7 @@ class Lives:
             self._post(failure)
 
     def _unborn(self, spec: ServiceSpec, generation: int) -> None:
-        """Nothing was born. Where a post_stop follows it still writes into the life's log; the sweep lets go of that."""
+        """Nothing was born. If a post_stop follows, that still writes into the life's log; the sweep lets go of it."""
         self._births.secrets.drop(spec.name)
         if not is_undone(spec):
             self._outputs.over(spec.name, generation)

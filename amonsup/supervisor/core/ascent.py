@@ -13,7 +13,6 @@ from amonsup.supervisor.model.effects import Spawn
 from amonsup.supervisor.model.phases import Desired, Goal, Phase
 from amonsup.supervisor.model.records import ServiceState
 
-
 TRANSIENT_RETRY_S = 1.0
 """How soon a spawn is tried again that failed for a lack of *our* resources."""
 
