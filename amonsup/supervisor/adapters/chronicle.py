@@ -15,6 +15,7 @@ import msgspec
 from amonsup.verbs.results import Happening
 
 HALF = 2 * 1024 * 1024
+_ENCODER = msgspec.json.Encoder()
 
 
 class Chronicle:
@@ -35,7 +36,7 @@ class Chronicle:
             entries = [gap, *happenings]
         else:
             entries = happenings
-        raw = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
+        raw = _ENCODER.encode_lines(entries)
         try:
             self._open()
             written = os.write(self._fd, raw)

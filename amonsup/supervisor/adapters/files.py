@@ -27,8 +27,10 @@ def write_atomically(path: str, content: bytes, mode: int = 0o600, *, is_durable
 def read(path: str, limit: int = 64 * 1024 * 1024) -> bytes | None:
     """The content, or None if there is no such file. Raises OSError otherwise; never reads more than `limit`."""
     try:
-        with open(path, "rb") as file:
-            return file.read(limit)
+        with open(path, "rb", buffering=0) as file:
+            # Not `limit` itself: that much would be allocated first, and what malloc has once given back in such
+            # a piece it keeps for itself from then on (mallopt(3), M_MMAP_THRESHOLD is dynamic).
+            return file.read(min(limit, os.fstat(file.fileno()).st_size + 1))
     except FileNotFoundError:
         return None
 

@@ -10,6 +10,7 @@ The file is rewritten (into a new one, then renamed) when it has grown to severa
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable
 
@@ -66,7 +67,7 @@ class Journal:
 
     def append(self, lines: Iterable[Line]) -> bool:
         """Write the lines as one batch. False: nothing of them is on disk, `error` says why."""
-        raw = b"".join(self._encoder.encode(line) + b"\n" for line in lines)
+        raw = self._encoder.encode_lines(lines)
         if not raw:
             return True
         if self._fd < 0:
@@ -92,7 +93,7 @@ class Journal:
     def rewrite(self, lines: Iterable[Line]) -> bool:
         """Replace the file by a head and `lines`, atomically. False: the old file stays in use."""
         new_path = self.path + ".new"
-        raw = b"".join(self._encoder.encode(line) + b"\n" for line in (Line(head=self.head), *lines))
+        raw = self._encoder.encode_lines(itertools.chain((Line(head=self.head),), lines))
         fd = -1
         try:
             fd = os.open(new_path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
