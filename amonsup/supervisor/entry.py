@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 DONE, FAILED, INVALID = 0, 1, 2
 
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""glibc's own first values (mallopt(3)), but kept. Otherwise each large answer or batch that is freed raises them, and
+what was once used for a moment is never given back: a megabyte with 1000 services. Services do not inherit this."""
+
 
 def main() -> int:
     """The console script."""
@@ -108,7 +112,7 @@ def start(site: SiteSpec) -> int:
 def become_guardian(options: dict[str, object]) -> NoReturn:
     """A lean interpreter in place of this process: nothing of what parsing needed stays."""
     argv = boot.command_line("guardian", options)
-    os.execv(argv[0], argv)
+    os.execve(argv[0], argv, {**os.environ, **MALLOC})
 
 
 def ensure_applied(site: SiteSpec) -> int | None:
