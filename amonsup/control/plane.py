@@ -68,6 +68,7 @@ class Plane:
         doors: list[Door] = [Subscriptions(self), self._rooms, Forms(self), Queries(self), Chat(self)]
         self._doors = doors + [MODULES[module.use](self, module) for module in modules]
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_over = False
         self._dirty: set[str] = set()
         self._refresh: asyncio.TimerHandle | None = None
         for name, text in settings.objections.items():
@@ -96,8 +97,14 @@ class Plane:
                     group.create_task(session.run())
                 group.create_task(asyncio.Event().wait())  # also without any session that can be had
         finally:
-            for task in list(self._tasks):
-                task.cancel()
+            await self._finish()
+
+    async def _finish(self) -> None:
+        """Nothing begins any more, and what is under way is called off: timers still go off while the loop ends."""
+        self._is_over = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # -- the desk --
 
@@ -130,7 +137,7 @@ class Plane:
 
     def spawn(self, coroutine: object) -> None:
         work = cast("Coroutine[Any, Any, Any]", coroutine)
-        if len(self._tasks) >= MOST_TASKS:
+        if self._is_over or len(self._tasks) >= MOST_TASKS:
             work.close()
             return
         task = asyncio.get_running_loop().create_task(self._guarded(work))
