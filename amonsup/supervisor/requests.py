@@ -71,8 +71,13 @@ class Requests:
         return refusal
 
     def _begin(self, connection: Connection, request: Request, verb: Verb, who: Identity) -> Refusal | None:
-        if verb.kind is Kind.OPERATION and self._attach(connection, request.id):
-            return None
+        if verb.kind is Kind.OPERATION:
+            operation = self._desk.fleet.operations.known.get(request.id)
+            if operation is not None and who.caller is not None and operation.by != who.by:
+                # Whom it concerns was weighed for who gave the command, and for nobody else.
+                return Refusal("forbidden", f"the request {request.id!r} is somebody else's")
+            if self._attach(connection, request.id):
+                return None
         if request.id in self._open:
             return Refusal("busy", f"a request with the id {request.id!r} is being carried out")
         try:

@@ -10,6 +10,7 @@ import pytest
 
 from amonsup.config.specs import AccessRule, Role
 from amonsup.config.specs import Fleet as Specs
+from amonsup.config.xmpp_specs import RemoteRule, XmppSpec
 from amonsup.loop.loop import Timer
 from amonsup.supervisor.access import Access, role_of
 from amonsup.supervisor.adapters.server import Peer
@@ -20,7 +21,7 @@ from amonsup.supervisor.requests import MAX_WAITING_PER_CLIENT, Requests, result
 from amonsup.verbs import NAMES, load
 from amonsup.verbs.results import Happening
 from amonsup.verbs.verb import Kind
-from amonsup.wire.messages import Accepted, Answer, EventLine, Finished, Refused, Request
+from amonsup.wire.messages import Accepted, Answer, Caller, EventLine, Finished, Refused, Request
 from tests.support.playbook import service
 
 OWN_UID = 500
@@ -83,10 +84,12 @@ class FakeDesk:
         self.site = SimpleNamespace(site="here")
         self.carried_out: list[Operation] = []
         self.requests: Requests
+        self.xmpp: XmppSpec | None = None
 
     def applied(self) -> Any:
         return SimpleNamespace(
-            site=SimpleNamespace(access=RULES, xmpp=None, user="amonsup-xmpp", log_user="amonsup-log"), fleet=Specs()
+            site=SimpleNamespace(access=RULES, xmpp=self.xmpp, user="amonsup-xmpp", log_user="amonsup-log"),
+            fleet=Specs(),
         )
 
     def is_our_own(self, pid: int) -> bool:
@@ -188,6 +191,25 @@ def test_who_may_not_command_may_not_attach_either(desk: FakeDesk, root: FakeCon
     ask(desk, root, "stop", services=["s"])
     bob = FakeConnection(a_peer(1001, "bob"))
     assert ask(desk, bob, "stop", services=["s"]).code == "forbidden"
+
+
+def test_from_afar_a_request_of_somebody_else_is_not_attached_to(desk: FakeDesk, root: FakeConnection) -> None:
+    """What a request may concern was weighed for who gave it; its owner may ask again, over another supervisor too."""
+    anybody = RemoteRule(role=Role.OPERATOR, domain="x.org")
+    desk.xmpp = XmppSpec(access=(anybody,))
+    control = FakeConnection(Peer(1, -1, "control", frozenset(), is_control=True))
+
+    def ask_as(jid: str, id_: str) -> Any:
+        request = Request(id_, "stop", {"services": ["s"]}, Caller(jid, "chat"))  # type: ignore[arg-type]
+        desk.requests.take(control, request)  # type: ignore[arg-type]
+        return control.last()
+
+    ask(desk, root, "stop", "locally", services=["s"])
+    assert ask_as("bob@x.org/phone", "locally").code == "forbidden"
+    assert isinstance(ask_as("bob@x.org/phone", "from-afar"), Accepted)
+    assert ask_as("eve@x.org/phone", "from-afar").code == "forbidden"
+    assert isinstance(ask_as("bob@x.org/desk", "from-afar"), Accepted)
+    assert len(desk.carried_out) == 2
 
 
 def test_wrong_arguments_are_named(desk: FakeDesk, root: FakeConnection) -> None:
