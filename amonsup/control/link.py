@@ -32,12 +32,19 @@ Reply = Answer | Finished | Refused
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What control is born with. A password that cannot be had is an exception's text in `objections`."""
+class Secrets:
+    """By session: its password, or why it cannot be had."""
 
-    site: SiteSpec
     passwords: dict[str, str]
     objections: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What control is born with."""
+
+    site: SiteSpec
+    secrets: Secrets
 
 
 class Open:
@@ -57,6 +64,7 @@ class Supervisor:
         self.closed = asyncio.Event()
         self.on_new: Callable[[], None] = lambda: None  # a stream to a (new) supervisor is there
         self.on_errand: Callable[[dict[str, Any]], None] = lambda _: None  # the supervisor wants something done
+        self.on_secrets: Callable[[Secrets], None] = lambda _: None  # passwords, read again
         self._link = link
         self._settings: asyncio.Future[Settings] = asyncio.get_running_loop().create_future()
         self._writer: asyncio.StreamWriter | None = None
@@ -105,6 +113,13 @@ class Supervisor:
         except OSError:
             pass  # nobody there to be told, or too busy: the next change is told again
 
+    def want_secrets(self) -> None:
+        """Ask for the passwords as they are now; `on_secrets` gets them."""
+        try:
+            self._link.send(b'{"do":"secrets"}')
+        except OSError:
+            pass  # nobody there: the old ones are tried again
+
     def done(self, number: int, text: str) -> None:
         """An errand is over; `text` says what went wrong, or nothing."""
         try:
@@ -128,6 +143,8 @@ class Supervisor:
         message = json.loads(raw)
         if message["do"] == "settings":
             self._take_settings(message, fds)
+        elif message["do"] == "secrets":
+            self.on_secrets(_secrets(message, fds))
         elif message["do"] == "create-room":
             self.on_errand(message)
         elif message["do"] == "speak" and fds:
@@ -137,14 +154,8 @@ class Supervisor:
 
     def _take_settings(self, message: dict[str, Any], fds: list[int]) -> None:
         site = msgspec.json.decode(os.pread(fds[0], os.fstat(fds[0]).st_size, 0), type=SiteSpec)
-        passwords, objections = {}, {}
-        for session, where in message["passwords"].items():
-            if isinstance(where, int):
-                passwords[session] = os.pread(fds[where], 4096, 0).decode("utf-8", "replace").rstrip("\r\n")
-            else:
-                objections[session] = str(where)
         if not self._settings.done():
-            self._settings.set_result(Settings(site, passwords, objections))
+            self._settings.set_result(Settings(site, _secrets(message, fds)))
 
     # -- the stream --
 
@@ -181,3 +192,13 @@ class Supervisor:
                 asked.accepted = None
         elif isinstance(message, Answer | Finished | Refused) and not asked.reply.done():
             asked.reply.set_result(message)
+
+
+def _secrets(message: dict[str, Any], fds: list[int]) -> Secrets:
+    passwords, objections = {}, {}
+    for session, where in message["passwords"].items():
+        if isinstance(where, int):
+            passwords[session] = os.pread(fds[where], 4096, 0).decode("utf-8", "replace").rstrip("\r\n")
+        else:
+            objections[session] = str(where)
+    return Secrets(passwords, objections)

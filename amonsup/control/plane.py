@@ -29,10 +29,9 @@ from amonsup.control.doors.queries import Queries, caps_hash
 from amonsup.control.doors.rooms import Rooms
 from amonsup.control.doors.rooms import create as create_room
 from amonsup.control.doors.subscriptions import Subscriptions
-from amonsup.control.link import Settings, Supervisor
+from amonsup.control.link import Secrets, Settings, Supervisor
 from amonsup.control.modules.alerts import Alerts
 from amonsup.control.xmpp import stanzas
-from amonsup.control.xmpp.client import ConnectError
 from amonsup.control.xmpp.session import Session
 from amonsup.verbs.results import EventsResult, Happening, StatusResult
 from amonsup.wire.messages import Answer, Caller
@@ -57,7 +56,7 @@ class Plane:
         self.supervisor = supervisor
         self._seen_event = 0
         self._told: dict[str, str] = {}  # of sessions and rooms, for a successor of the supervisor
-        self._sessions = self._make_sessions(settings)
+        self._sessions = self._make_sessions()
         self._throttles = {name: presence.Throttle() for name in self._sessions}
         self._presence_timers: dict[str, asyncio.TimerHandle] = {}
         self._rooms = Rooms(self)
@@ -71,31 +70,26 @@ class Plane:
         self._is_over = False
         self._dirty: set[str] = set()
         self._refresh: asyncio.TimerHandle | None = None
-        for name, text in settings.objections.items():
-            self.tell(f"session {name}", f"no password: {text}")
+        self._take_secrets(settings.secrets)
 
-    def _make_sessions(self, settings: Settings) -> dict[str, Session]:
-        """Those that can be; what is wrong with the others is told."""
+    def _make_sessions(self) -> dict[str, Session]:
         splay = zlib.crc32(self.site.site.encode()) / 0xFFFFFFFF
-        found = {}
-        for spec in self.xmpp.sessions:
-            if spec.name not in settings.passwords:
-                continue
-            try:
-                found[spec.name] = Session(spec, settings.passwords[spec.name], self, random.random, splay)
-            except ConnectError as error:
-                self.tell(f"session {spec.name}", str(error))
-        return found
+        return {spec.name: Session(spec, self, random.random, splay) for spec in self.xmpp.sessions}
+
+    def _take_secrets(self, secrets: Secrets) -> None:
+        for name, session in self._sessions.items():
+            session.renew(secrets.passwords.get(name, ""), secrets.objections.get(name, ""))
 
     async def run(self) -> None:
         self.supervisor.on_new = self._feed_again
+        self.supervisor.on_secrets = self._take_secrets
         self.supervisor.on_errand = lambda message: self.spawn(self._create_room(message))
         self._feed_again()
         try:
             async with asyncio.TaskGroup() as group:
                 for session in self._sessions.values():
                     group.create_task(session.run())
-                group.create_task(asyncio.Event().wait())  # also without any session that can be had
+                group.create_task(asyncio.Event().wait())  # also without any session
         finally:
             await self._finish()
 
@@ -175,6 +169,9 @@ class Plane:
         if not any(door.asked(session, asked) for door in self._doors):
             refusal = stanzas.error_reply(asked, "service-unavailable")
             session.send(refusal, Priority.ANSWER, PRESENCE_TTL_S)
+
+    def refused(self) -> None:
+        self.supervisor.want_secrets()
 
     def trouble(self, session: Session, text: str) -> None:
         self.tell(f"session {session.name}", text)

@@ -111,6 +111,7 @@ class Configuration:
     def _renew_control(self, before: SiteSpec, now: SiteSpec) -> None:
         """What control is born with may have changed; the logger's cannot (handlers/apply.py)."""
         if (before.xmpp, before.site, before.tags) == (now.xmpp, now.site, now.tags):
+            self._daemon.control.renew_secrets()
             return
         self._daemon.household.respecify(self.household_specs())
         self._daemon.command_household("stop" if now.xmpp is None else "restart", [CONTROL], forget=now.xmpp is None)

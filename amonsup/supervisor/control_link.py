@@ -3,7 +3,8 @@
 The link is a channel whose end is in the descriptor store, so control outlives a supervisor. Over it each supervisor
 hands control one end of a fresh stream that speaks the clients' protocol (docs/protocol.md): a successor's is a new
 one, and control asks again what it had asked, under the same ids. Passwords travel as descriptors of the files that
-hold them; control runs as a user who could not open them.
+hold them; control runs as a user who could not open them. They are read again when control asks, because a login was
+refused, and with every apply: who corrects a password need not restart anything.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import msgspec
 from amonsup import boot
 from amonsup.config.files import exposure
 from amonsup.config.specs import Backoff, ServiceSpec, SiteSpec
+from amonsup.config.xmpp_specs import XmppSpec
 from amonsup.loop import channel as channels
 from amonsup.loop.channel import Channel, Message
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters.store import Store
-from amonsup.supervisor.hearsay import Answered, SessionSays, heard, printable
+from amonsup.supervisor.hearsay import Answered, SessionSays, WantsSecrets, heard, printable
 
 CONTROL = "control"
 LINK = f"link:{CONTROL}"
@@ -105,15 +107,17 @@ class ControlLink:
         assert self._channel is not None
         fds = [os.memfd_create("settings", os.MFD_CLOEXEC)]
         os.write(fds[0], msgspec.json.encode(site))
-        passwords: dict[str, int | str] = {}
-        for session in site.xmpp.sessions:
-            fd = open_secret(session.password_file, os.geteuid())
-            if isinstance(fd, int):
-                passwords[session.name] = len(fds)
-                fds.append(fd)
-            else:
-                passwords[session.name] = fd
+        passwords = _open_passwords(site.xmpp, fds)
         self._channel.send({"do": "settings", "passwords": passwords}, tuple(fds))
+        channels.close_all(fds)
+
+    def renew_secrets(self) -> None:
+        """The passwords as they are now, to a control that runs."""
+        xmpp = self._site().xmpp
+        if self._channel is None or xmpp is None:
+            return
+        fds: list[int] = []
+        self._channel.send({"do": "secrets", "passwords": _open_passwords(xmpp, fds)}, tuple(fds))
         channels.close_all(fds)
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
@@ -121,6 +125,8 @@ class ControlLink:
         if session := heard(message, SessionSays):
             if session.name in self.sessions or len(self.sessions) < MOST_TOLD:
                 self.sessions[session.name[:300]] = printable(session.text[:300])
+        elif heard(message, WantsSecrets):
+            self.renew_secrets()
         elif (answer := heard(message, Answered)) and answer.number in self._asked:
             self._asked.pop(answer.number)(answer.text[:300])
 
@@ -132,6 +138,19 @@ class ControlLink:
         for then in asked.values():
             then("control died over it; amonsup events")
         self._store.drop(LINK)
+
+
+def _open_passwords(xmpp: XmppSpec, fds: list[int]) -> dict[str, int | str]:
+    """Of each session where in `fds` its password is, or why there is none; appends to `fds`."""
+    passwords: dict[str, int | str] = {}
+    for session in xmpp.sessions:
+        fd = open_secret(session.password_file, os.geteuid())
+        if isinstance(fd, int):
+            passwords[session.name] = len(fds)
+            fds.append(fd)
+        else:
+            passwords[session.name] = fd
+    return passwords
 
 
 def open_secret(path: str, euid: int) -> int | str:

@@ -125,6 +125,10 @@ class SessionSays(_Spoken, frozen=True, tag="session"):
     text: Annotated[str, msgspec.Meta(max_length=20_000)]
 
 
+class WantsSecrets(_Spoken, frozen=True, tag="secrets"):
+    """A login was refused: has the password changed?"""
+
+
 class Answered(_Spoken, frozen=True, tag="done"):
     number: int
     text: Annotated[str, msgspec.Meta(max_length=20_000)]

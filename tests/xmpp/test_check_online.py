@@ -150,3 +150,30 @@ def test_an_agent_that_does_not_believe_its_server_says_so(open_site, authority,
     until(lambda: [each for each in site.ask("status")["warnings"] if "certificate" in each], "a word about it")
     warning = next(each for each in site.ask("status")["warnings"] if "certificate" in each)
     assert int(warning.partition("next attempt in ")[2].split()[0]) >= 300
+
+
+@pytest.mark.one_server
+def test_what_is_corrected_is_used_without_a_restart(open_site, authority, tmp_path_factory):
+    """An authority that is not the server's, then a wrong password: an apply each, no more."""
+    site = open_site(SERVICES, starts=False)
+    trust = site.file("trust.pem")
+    trust.write_bytes(Authority(tmp_path_factory.mktemp("other")).certificate.read_bytes())
+    text = site.config_file.read_text()
+    site.config_file.write_text(text.replace(str(authority.certificate), str(trust)))
+    site.write("pw", "wrong\n")
+    site.file("pw").chmod(0o600)
+    site.start()
+    control = site.running("control")
+
+    def told(words):
+        until(lambda: any("session main: " in each and words in each for each in site.ask("status")["warnings"]), words)
+
+    told("certificate")
+    trust.write_bytes(authority.certificate.read_bytes())
+    assert site.cli("apply").returncode == 0
+    told("login refused")
+    site.write("pw", "secret\n")
+    site.file("pw").chmod(0o600)
+    assert site.cli("apply").returncode == 0
+    until(lambda: not site.ask("status")["warnings"], "it is online")
+    assert site.running("control") == control

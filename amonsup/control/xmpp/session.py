@@ -10,6 +10,7 @@ core/reconnect.py; what waits to be sent by core/outbox.py.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 import uuid
 from collections.abc import Callable
@@ -32,6 +33,7 @@ PING_PATIENCE_S = 20.0
 MISSES = 2
 MAX_BUFFERED = 64 * 1024
 ANSWER_S = 30.0
+SECRETS_S = 5.0
 _KINDS = {"message": slixmpp.Message, "presence": slixmpp.Presence, "iq": slixmpp.Iq}
 
 
@@ -48,6 +50,9 @@ class Handler(Protocol):
 
     def asked(self, session: Session, asked: Asked) -> None: ...
 
+    def refused(self) -> None:
+        """A login was refused a while ago and is about to be tried again: `renew`, if the password is another now."""
+
     def trouble(self, session: Session, text: str) -> None:
         """Why the session is not up, in a line; empty: it is."""
 
@@ -55,9 +60,7 @@ class Handler(Protocol):
 class Session:
     """`run` until cancelled. `jid` is the full address that the server gave us."""
 
-    def __init__(
-        self, spec: SessionSpec, password: str, handler: Handler, random: Callable[[], float], splay: float
-    ) -> None:
+    def __init__(self, spec: SessionSpec, handler: Handler, random: Callable[[], float], splay: float) -> None:
         self.spec = spec
         self.name = spec.name
         self.jid = f"{spec.jid}/{RESOURCE}"
@@ -65,7 +68,10 @@ class Session:
         self.outbox = Outbox()
         self._handler = handler
         self._reconnect = Reconnect(random, splay)
-        self._client = self._new_client(password)
+        self._client = self._new_client()
+        self._objection = ""
+        self._must_trust_anew = True
+        self._again: asyncio.Event = asyncio.Event()
         self._established: asyncio.Event = asyncio.Event()
         self._gone: asyncio.Event = asyncio.Event()
         self._wake: asyncio.Event = asyncio.Event()
@@ -76,6 +82,13 @@ class Session:
         self._answers: dict[str, asyncio.Future[Element]] = {}
 
     # -- for the rest of control --
+
+    def renew(self, password: str, objection: str) -> None:
+        """The password as it is now, or why there is none. What waits for its next attempt makes it now."""
+        self._client.password = password
+        self._objection = objection
+        if not self.is_up:
+            self._again.set()
 
     def send(self, stanza: Element, priority: Priority, ttl_s: float, *, is_kept: bool = False) -> None:
         """Queue a stanza; it goes as soon as it may, or never if that takes longer than `ttl_s` seconds."""
@@ -104,15 +117,34 @@ class Session:
                 await self._attempt()
                 delay = self._reconnect.lost(self._loss, time.monotonic())
                 self._handler.trouble(self, f"{self._why or 'connection lost'}; next attempt in {delay:.0f} s")
-                await asyncio.sleep(delay)
+                await self._rest(delay)
         finally:
             await self._leave()
 
+    async def _rest(self, delay_s: float) -> None:
+        """Until the next attempt is due, or somebody has mended what was wrong."""
+        self._must_trust_anew |= self._loss is Loss.INSECURE
+        if await _happens(self._again, delay_s) or self._loss is not Loss.REFUSED:
+            return
+        self._handler.refused()
+        await _happens(self._again, SECRETS_S)
+
     async def _attempt(self) -> None:
         """One connection, from the first packet to its end."""
+        self._again.clear()
         self._established.clear()
         self._gone.clear()
         self._loss, self._why, self._is_resumed = Loss.NETWORK, "", False
+        if self._objection:
+            self._loss, self._why = Loss.REFUSED, f"no password: {self._objection}"
+            return
+        if self._must_trust_anew:
+            try:
+                self._client.ssl_context = tls_context(self.spec.ca_file)
+            except ConnectError as error:
+                self._loss, self._why = Loss.INSECURE, str(error)
+                return
+            self._must_trust_anew = False
         try:
             endpoints = await self._client.endpoints(self.spec.hosts, self.spec.ports)
             await self._client.open(endpoints[self._reconnect.endpoint % len(endpoints)])
@@ -228,9 +260,9 @@ class Session:
 
     # -- what the library tells --
 
-    def _new_client(self, password: str) -> Client:
-        context = tls_context(self.spec.ca_file)
-        client = Client(f"{self.spec.jid}/{RESOURCE}", password, context, self.spec.proxy)
+    def _new_client(self) -> Client:
+        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # whom to believe is read before each attempt that needs it
+        client = Client(f"{self.spec.jid}/{RESOURCE}", "", nobody, self.spec.proxy)
         for name in ("IM", "IMError", "Presence"):
             client.remove_handler(name)  # they keep a roster node for every stranger
         for tag in _KINDS:
@@ -290,3 +322,11 @@ class Session:
             found = stanzas.asked(xml)
             if found is not None and found.payload.tag.partition("}")[0][1:] not in (stanzas.ROSTER,):
                 self._handler.asked(self, found)
+
+
+async def _happens(event: asyncio.Event, within_s: float) -> bool:
+    try:
+        async with asyncio.timeout(within_s):
+            return await event.wait()
+    except TimeoutError:
+        return False

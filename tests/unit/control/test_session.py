@@ -1,0 +1,88 @@
+"""A session between two attempts: what it waits for, and what it knows then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from amonsup.config.xmpp_specs import Session as Spec
+from amonsup.control.core.reconnect import Loss
+from amonsup.control.xmpp.session import Session
+
+SPEC = Spec(name="main", jid="gsi@x.org", password_file="/pw")
+
+
+class Handler:
+    """`refused` is asked for the password; `troubles` what was told."""
+
+    def __init__(self) -> None:
+        self.refused: Callable[[], None] = lambda: None
+        self.troubles: list[str] = []
+
+    def trouble(self, _session: Session, text: str) -> None:
+        self.troubles.append(text)
+
+
+def attempts(loss: Loss, delay_s: float, prepare: Callable[[Session, Handler], None]) -> list[str]:
+    """The passwords of the first two attempts; each ends with `loss`, and `delay_s` later comes the next."""
+
+    async def run() -> list[str]:
+        handler: Any = Handler()
+        session = Session(SPEC, handler, lambda: 0.0, 0.0)
+        session.renew("first", "")
+        seen: list[str] = []
+        both = asyncio.Event()
+
+        async def attempt() -> None:
+            session._again.clear()
+            seen.append(session._client.password)
+            session._loss = loss
+            if len(seen) == 2:
+                both.set()
+
+        session._attempt = attempt  # type: ignore[method-assign]
+        session._reconnect.lost = lambda *_: delay_s  # type: ignore[method-assign]
+        prepare(session, handler)
+        running = asyncio.create_task(session.run())
+        async with asyncio.timeout(20):
+            await both.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return seen
+
+    return asyncio.run(run())
+
+
+def test_before_a_refused_login_is_tried_again_the_password_is_asked_for() -> None:
+    def prepare(session: Session, handler: Handler) -> None:
+        handler.refused = lambda: session.renew("second", "")
+
+    assert attempts(Loss.REFUSED, 0.0, prepare) == ["first", "second"]
+
+
+def test_what_is_lost_otherwise_needs_no_other_password() -> None:
+    def prepare(_session: Session, handler: Handler) -> None:
+        handler.refused = lambda: (_ for _ in ()).throw(AssertionError)
+
+    assert attempts(Loss.NETWORK, 0.0, prepare) == ["first", "first"]
+
+
+def test_a_new_password_is_tried_at_once() -> None:
+    def prepare(session: Session, _handler: Handler) -> None:
+        asyncio.get_running_loop().call_later(0, lambda: asyncio.get_running_loop().call_soon(again, session))
+
+    def again(session: Session) -> None:
+        session.renew("second", "")
+
+    assert attempts(Loss.REFUSED, 10_000.0, prepare) == ["first", "second"]
+
+
+def test_without_a_password_nothing_is_tried_and_the_reason_is_told() -> None:
+    async def run() -> tuple[Loss, str]:
+        session = Session(SPEC, Handler(), lambda: 0.0, 0.0)  # type: ignore[arg-type]
+        session.renew("", "/pw: Permission denied")
+        await session._attempt()
+        return session._loss, session._why
+
+    assert asyncio.run(run()) == (Loss.REFUSED, "no password: /pw: Permission denied")
