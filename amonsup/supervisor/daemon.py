@@ -92,7 +92,7 @@ class Supervisor:
         head = journal.Head(journal.FORMAT, procfs.boot_id(), self.instance)
         fleets = (self.fleet, self.household)
         self.record = Record(self.loop, self.journal_path, head, fleets, applied.serial)
-        self.engine = Engine(self.now, self.fleet, self.household, self.record, self.settle_accounts)
+        self.engine = Engine(self.now, self.fleet, self.household, self.record, self._save_wishes, self.settle_accounts)
         self.almanac = Almanac(self.loop, time.time, self._read_clock, self.engine.post_all)
         self.lives = self._make_lives()
         self.outputs.instance = self.instance
@@ -256,12 +256,16 @@ class Supervisor:
             self.server.adopt(sock, server.Peer(0, -1, CONTROL, frozenset(), is_control=True))
 
     def carry_out(self, operation: Operation) -> None:
-        """The operation goes on record with its tasks queued, 'accepted' goes out, then the effects follow."""
+        """The operation goes on record with its tasks queued, 'accepted' goes out, then the effects follow.
+
+        What it wants remembered over a boot goes first: a successor finds the operation begun, and would not ask again.
+        """
         self.tidings.command(_words(operation), operation.by)
         if operation.verb == "shutdown":
             effects = self.fleet.shut_down(operation, self.now())
         else:
             effects = self.fleet.command(operation, self.now())
+        self.engine.remember(self.fleet, effects)
         self.record.write()
         self.requests.recorded(operation)
         self.engine.run(self.fleet, effects)

@@ -21,18 +21,30 @@ Order = Callable[[Fleet, Any], None]
 ACTING = frozenset({fx.Spawn, fx.SignalMain, fx.KillAll, fx.Forget, fx.Finished, fx.FleetDown, fx.RunErrand})
 """What must not be done before it is on record."""
 
+REMEMBERED = frozenset({fx.Remember, fx.RememberHold, fx.RememberCalendar})
+"""What must outlive a boot, and so stand in state_dir before anything is done on the strength of it."""
+
 
 class Engine:
-    """Both fleets' rules. `orders` says how an effect is carried out; `told` is called after a turn."""
+    """Both fleets' rules. `orders` says how an effect is carried out; `save` writes down what was remembered, as far as
+    the disk lets it; `told` is called after a turn.
+    """
 
     def __init__(
-        self, now: Callable[[], float], fleet: Fleet, household: Fleet, record: Record, told: Callable[[], None]
+        self,
+        now: Callable[[], float],
+        fleet: Fleet,
+        household: Fleet,
+        record: Record,
+        save: Callable[[], None],
+        told: Callable[[], None],
     ) -> None:
         self.orders: Mapping[type, Order] = {}
         self._now = now
         self._fleet = fleet
         self._household = household
         self._record = record
+        self._save = save
         self._told = told
         self._queue: deque[ev.AnyEvent] = deque()
         self._is_pumping = False
@@ -79,12 +91,21 @@ class Engine:
     def fleet_of(self, name: str) -> Fleet:
         return self._household if name in self._household.specs else self._fleet
 
+    def remember(self, fleet: Fleet, effects: list[fx.AnyEffect]) -> None:
+        """Those of the effects that are words to be kept, carried out and written down ahead of all others."""
+        if not REMEMBERED.isdisjoint(map(type, effects)):
+            for effect in effects:
+                if type(effect) in REMEMBERED:
+                    self.orders[type(effect)](fleet, effect)
+            self._save()
+
     def run(self, fleet: Fleet, effects: list[fx.AnyEffect]) -> None:
         """Record, then act. Events that acting causes are handled before whatever else is queued.
 
         What may be done twice without harm (a sweep, a timer) need not be on record first; that is written at the
         latest when the queue is empty.
         """
+        self.remember(fleet, effects)
         if not ACTING.isdisjoint(map(type, effects)):
             self._record.write()
         waiting, self._queue = self._queue, deque()

@@ -138,3 +138,21 @@ def restart(site, point):
     assert site.lines("violations") == []
     assert site.row("quick")["restarts"] == 0  # nobody but the person wanted one
     return has_died
+
+
+@pytest.mark.parametrize("point", ["record after 1", "accepted after 1"])
+def test_a_word_is_kept_over_a_boot(open_site, root, point):
+    """`stop` of what starts again unless it was stopped: the word outlives the supervisor that took it."""
+    site = open_site(root, patches="doomed")
+    for name in ("slow", "dependant"):
+        site.puppet(name)
+    site.start()
+    site.running("minded")
+    for verb, state in (("stop", "stopped"), ("start", "running")):
+        site.write("doom", point)
+        assert finished(site, f"{verb}-{point}", verb, "minded")["ok"]
+        assert site.is_doomed()
+        site.shut_down()
+        site.start()
+        site.state("quick", "running")
+        assert site.state("minded", state)
