@@ -54,14 +54,17 @@ class Lines:
 class Named(Lines):
     """Every line behind the name of its service. `prefixes`: by service."""
 
-    def __init__(self, prefixes: dict[str, bytes], *, separates: bool, is_terminal: bool) -> None:
+    def __init__(
+        self, prefixes: dict[str, bytes], *, separates: bool, is_terminal: bool, names_files: bool = False
+    ) -> None:
         super().__init__(separates=separates)
         self._prefixes = prefixes
+        self._names_files = names_files
         self._is_terminal = is_terminal
         self._open: tuple[str, int, int] | None = None  # (log, end, life) of a line without its newline
 
     def shown(self, piece: Piece) -> bytes:
-        prefix = self._prefixes[names.service_of(piece.log)]
+        prefix = self._prefix(piece.log)
         data = _safe(piece.data) if self._is_terminal else piece.data
         goes_on = self._open == (piece.log, piece.position, piece.life)
         begin = b"\n" if self._open is not None and not goes_on else b""
@@ -72,6 +75,11 @@ class Named(Lines):
             data = body.replace(b"\n", b"\n" + prefix) + (b"\n" if has_end else b"")
             data = data if goes_on else prefix + data
         return begin + data
+
+    def _prefix(self, log: str) -> bytes:
+        if not self._names_files:
+            return self._prefixes.get(names.service_of(log), b"")
+        return f"{names.own_path(log).rpartition('/')[2]} | ".encode()
 
     def separator(self) -> bytes:
         return self.last() + b"--\n"
@@ -90,7 +98,7 @@ class Documents(Lines):
 
     def shown(self, piece: Piece) -> bytes:
         service = names.service_of(piece.log)
-        stream = "err" if piece.log == names.log_name(service, is_stderr=True) else "out"
+        stream = "err" if piece.log == names.log_name(service, is_stderr=True) else names.own_path(piece.log) or "out"
         at = rfc3339(piece.at) if piece.at else None
         position = piece.position
         documents = []
@@ -106,10 +114,20 @@ class Documents(Lines):
         return harmless_json(b"\n".join(documents)).encode() + b"\n"
 
 
-def lines_for(services: list[str], *, is_json: bool, is_terminal: bool, is_coloured: bool, separates: bool) -> Lines:
-    """How pieces of these services are shown."""
+def lines_for(
+    services: list[str],
+    *,
+    is_json: bool,
+    is_terminal: bool,
+    is_coloured: bool,
+    separates: bool,
+    names_files: bool = False,
+) -> Lines:
+    """How pieces of these services are shown. `names_files`: each line behind the name of the file it stands in."""
     if is_json:
         return Documents()
+    if names_files:
+        return Named({}, separates=separates, is_terminal=is_terminal, names_files=True)
     if len(services) == 1 and not is_terminal:
         return Lines(separates=separates)
     width = max((len(service) for service in services), default=0)

@@ -17,7 +17,7 @@ import msgspec
 from amonsup.cli.errors import DONE, FAILED, WRONG_USE, CommandError, UsageError
 from amonsup.cli.log_source import Source
 from amonsup.cli.output import Output
-from amonsup.logbook.pieces import Note, Piece, Scanned, cursor, parse_cursors
+from amonsup.logbook.pieces import Note, Piece, Scanned, cursor, keep_position, parse_cursors
 from amonsup.logbook.reading import Query
 from amonsup.verbs.page import size
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MEMBER = 4 * 1024 * 1024
 """Bytes of log in one member: what an interruption can cost."""
 
-_ALLOWED = ("services", "since", "until", "life", "stream", "cursor")
+_ALLOWED = ("services", "since", "until", "life", "stream", "file", "cursor")
 
 
 class Part(msgspec.Struct):
@@ -81,7 +81,7 @@ def _save(file: str, query: Query, source: Source, progress: Searching, output: 
                 continue
             waiting.append(item.data)
             amount += len(item.data)
-            positions[item.log] = item.end
+            keep_position(positions, item.log, item.end)
             if amount >= MEMBER:
                 _add(file, fd, part, b"".join(waiting), positions)
                 waiting.clear()

@@ -23,8 +23,8 @@ from amonsup.cli.errors import FAILED, CommandError, ProtocolError
 from amonsup.cli.progress import NEVER, Progress
 from amonsup.logbook.frames import FrameError, Frames
 from amonsup.logbook.moments import here
-from amonsup.logbook.pieces import Idle, Item, Piece, ReadError, Scanned, cursor
-from amonsup.logbook.reading import Query, Reading
+from amonsup.logbook.pieces import Idle, Item, Piece, ReadError, Scanned, cursor, keep_position
+from amonsup.logbook.reading import Captured, Query, Reading
 from amonsup.verbs.results import LogsResult, StatusResult
 from amonsup.verbs.verb import Verb
 from amonsup.wire.messages import REFUSALS, Answer, Refused
@@ -45,7 +45,7 @@ class NobodyListensError(Exception):
 def from_files(log_dir: str, query: Query, listener: int) -> Iterator[Item]:
     """`listener` is the descriptor we write to: an end there is the end."""
     try:
-        reading = Reading(log_dir, query, here())
+        reading = Reading(Captured(log_dir), query, here())
     except ReadError as error:
         raise refused(error.code, error.text) from None
     try:
@@ -148,11 +148,12 @@ def _asked(verb: Verb, query: Query, path: str, timeout_s: float) -> tuple[list[
 
 def _remember(item: Item, positions: dict[str, int]) -> None:
     if isinstance(item, Piece):
-        positions[item.log] = item.end
+        keep_position(positions, item.log, item.end)
     elif isinstance(item, Scanned):
-        positions[item.log] = max(item.position, positions.get(item.log, 0))
+        keep_position(positions, item.log, max(item.position, positions.get(item.log, 0)))
     elif isinstance(item, Idle):
-        positions.update(item.positions)
+        for log, position in item.positions.items():
+            keep_position(positions, log, position)
 
 
 def _continued(query: Query, positions: dict[str, int]) -> Query:

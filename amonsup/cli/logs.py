@@ -66,6 +66,7 @@ def run(verb: Verb, args: dict[str, Any], site: Site, timeout_s: float, output: 
         is_terminal=output.is_terminal,
         is_coloured=output.is_coloured,
         separates=bool(query.context or query.before_context or query.after_context),
+        names_files=any(c in query.file for c in "*?["),
     )
     try:
         return show(items, lines, progress, output)
@@ -76,7 +77,7 @@ def run(verb: Verb, args: dict[str, Any], site: Site, timeout_s: float, output: 
 def _source(verb: Verb, query: Query, site: Site, timeout_s: float) -> log_source.Source:
     """The files, where this user can read them; otherwise the daemon."""
     listener = log_source.own_output()
-    if site.log_dir and os.access(site.log_dir, os.R_OK | os.X_OK):
+    if site.log_dir and not query.file and os.access(site.log_dir, os.R_OK | os.X_OK):
         services = _services(list(query.services), site, timeout_s)
         logs = [log_name(service, is_stderr=is_stderr) for service in services for is_stderr in (False, True)]
         if all(may_read(site.log_dir, log) for log in logs):

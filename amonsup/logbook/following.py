@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING
 
 from amonsup.logbook import names
 from amonsup.logbook.inotify import OF_DIRECTORY, Inotify
-from amonsup.logbook.pieces import Idle, Item, Piece
-from amonsup.logbook.span import Labels
+from amonsup.logbook.pieces import Idle, Item
 from amonsup.logbook.tail import Tail
 
 if TYPE_CHECKING:
-    from amonsup.logbook.reading import Source
-
-Label = Callable[["Source", Labels, int, bytes], Iterator[Piece]]
+    from amonsup.logbook.reading import Label, Source
 
 
 def followed(

@@ -77,19 +77,32 @@ class Frames:
         try:
             if "log" in header:
                 is_context = bool(header.get("context"))
-                return Piece(header["log"], header["position"], data, header["at"], header["life"], is_context)
+                piece = Piece(header["log"], header["position"], data, header["at"], header["life"], is_context)
+                _check(piece.log, piece.position, piece.at, piece.life)
+                return piece
             if "scanned" in header:
-                return Scanned(*header["scanned"])
+                scanned = Scanned(*header["scanned"])
+                _check(scanned.log, scanned.position, scanned.at, scanned.done, scanned.total)
+                return scanned
             if "idle" in header:
+                for log, position in header["idle"].items():
+                    _check(log, position)
                 return Idle(header["idle"])
             if "note" in header:
                 return Note(str(header["note"]))
             if "refused" in header:
                 raise ReadError(str(header["refused"]), str(header["text"]))
-        except (KeyError, TypeError) as wrong:
+        except (KeyError, TypeError, AttributeError) as wrong:
             raise FrameError(f"{wrong}") from None
         self.is_ended = self.is_ended or bool(header.get("end"))
         return None  # unknown ones are ignored: a newer reader may have more to say
+
+
+def _check(log: object, *numbers: object) -> None:
+    """A reader of a service's own files has the rights of that service, which could meddle. Raises FrameError."""
+    are_numbers = all(type(number) in (int, float) and -1e15 < number < 1e15 for number in numbers)  # type: ignore[operator]
+    if not isinstance(log, str) or not log.isprintable() or not are_numbers:
+        raise FrameError("a field is none")
 
 
 def _header(line: bytes) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Names of log files: SERVICE.log, SERVICE.err.log, and SERVICE.log.1, SERVICE.log.2.gz … that were rotated away.
 
 A service's name has no dot in it, so no two logs can share a name. `log` everywhere means the name of the current
-file, which is the name of the log: `ce.log`.
+file, which is the name of the log: `ce.log`. A file that a service writes by itself is a log of the name
+`ce/var/log/ce/ce.log`, behind which may stand from where its positions are counted: `#ANCHOR` (logs/own_tape.py).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 INDEX_DIR = ".index"
 SPOOL_DIR = ".spool"
 PACKED = ".gz"
+ANCHORED = "#"
 
 
 def log_name(service: str, *, is_stderr: bool = False) -> str:
@@ -20,7 +22,23 @@ def log_name(service: str, *, is_stderr: bool = False) -> str:
 
 def service_of(log: str) -> str:
     """Whose log it is."""
-    return log.partition(".")[0]
+    return log.partition("/")[0].partition(".")[0]
+
+
+def own_log(service: str, path: str) -> str:
+    """The log of a file that the service writes by itself. `path` is absolute."""
+    return service + "".join(chr(c) if 32 < c < 127 and c not in b",%" else f"%{c:02X}" for c in os.fsencode(path))
+
+
+def own_path(log: str) -> str:
+    """The other way: as text to be shown. Empty for a captured log."""
+    _, slash, path = log.rpartition(ANCHORED)[0].partition("/") if ANCHORED in log else log.partition("/")
+    return slash + path
+
+
+def without_anchor(log: str) -> str:
+    """What is the same for all positions of one log."""
+    return log.rpartition(ANCHORED)[0] if "/" in log and ANCHORED in log else log
 
 
 def rotated_name(log: str, number: int, *, is_packed: bool) -> str:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import msgspec
 
+from amonsup.logbook import names
+
 
 class Piece(msgspec.Struct):
     """`at` (Unix time) and `life` are those of the first byte; 0 where nothing is known, or nobody asked.
@@ -69,6 +71,15 @@ class ReadError(Exception):
 
 def cursor(log: str, position: int) -> str:
     return f"{log}:{position}"
+
+
+def keep_position(positions: dict[str, int], log: str, position: int) -> None:
+    """How far a log was read. One place each: those of a service's own files may be named from a new anchor."""
+    if log not in positions:
+        key = names.without_anchor(log)
+        for other in [each for each in positions if names.without_anchor(each) == key]:
+            del positions[other]
+    positions[log] = position
 
 
 def parse_cursors(text: str) -> dict[str, int]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -22,6 +23,7 @@ from amonsup.logbook.grepping import Grep
 from amonsup.logbook.merging import merged
 from amonsup.logbook.patterns import Pattern, PatternError
 from amonsup.logbook.pieces import Item, Piece, ReadError, Scanned, parse_cursors
+from amonsup.logbook.span import Labels
 from amonsup.logbook.tape import Tape, open_tape
 
 LINES_WHEN_FOLLOWING = 10
@@ -31,11 +33,13 @@ MOST_CONTEXT = 1000
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """What the verb `logs` asks; texts as people write them (docs/operations.md, 'Reading logs').
 
-    `lines` -1: all, or the last few for who follows. `is_labelled`: `at` and `life` of pieces are wanted.
+    `lines` -1: all, or the last few for who follows. `is_labelled`: `at` and `life` of pieces are wanted. `file`: not
+    what was captured, but what the service writes into such files of its own.
     """
 
     services: tuple[str, ...]
     stream: str = ""
+    file: str = ""
     follow: bool = False
     lines: int = -1
     since: str = ""
@@ -62,11 +66,50 @@ class Source:
         self.grep: Grep | None = None
 
 
+Label = Callable[[Source, Labels, int, bytes], Iterator[Piece]]
+
+
+class Shelf(Protocol):
+    """Where the logs of a service are to be found, and how one goes on with them."""
+
+    def tapes(self, service: str, stream: str) -> Sequence[Tape]:
+        """They are closed by whoever asked. Raises ReadError."""
+
+    def position(self, tape: Tape, cursors: dict[str, int]) -> int | None:
+        """Where a cursor leads to; None if there is none for this log."""
+
+    def followed(
+        self, sources: list[Source], label: Label, wait: Callable[[int], bool], wall: Callable[[], float]
+    ) -> Iterator[Item]:
+        """Items for ever, or until `wait` says that it is enough."""
+
+
+class Captured:
+    """What the logger has captured: the files in `log_dir`."""
+
+    def __init__(self, log_dir: str) -> None:
+        self._log_dir = log_dir
+
+    def tapes(self, service: str, stream: str) -> list[Tape]:
+        streams = [is_stderr for is_stderr in (False, True) if stream in ("", "err" if is_stderr else "out")]
+        return [open_tape(self._log_dir, names.log_name(service, is_stderr=is_stderr)) for is_stderr in streams]
+
+    def position(self, tape: Tape, cursors: dict[str, int]) -> int | None:
+        return cursors.get(tape.log)
+
+    def followed(
+        self, sources: list[Source], label: Label, wait: Callable[[int], bool], wall: Callable[[], float]
+    ) -> Iterator[Item]:
+        from amonsup.logbook.following import followed
+
+        return followed(self._log_dir, sources, label, wait, wall)
+
+
 class Reading:
     """Raises ReadError for what cannot be asked. Close it."""
 
-    def __init__(self, log_dir: str, query: Query, now: datetime.datetime) -> None:
-        self._log_dir = log_dir
+    def __init__(self, shelf: Shelf, query: Query, now: datetime.datetime) -> None:
+        self._shelf = shelf
         self._query = query
         self._pattern = _pattern(query)
         since, until = _moment("since", query.since, now), _moment("until", query.until, now)
@@ -94,9 +137,7 @@ class Reading:
         """Everything asked for. `wait(fd)` returns once the descriptor is readable; False: it is enough."""
         yield from merged([self._history(source) for source in self.sources])
         if self._query.follow and wait is not None:
-            from amonsup.logbook.following import followed
-
-            yield from followed(self._log_dir, self.sources, self.label, wait, wall)
+            yield from self._shelf.followed(self.sources, self.label, wait, wall)
 
     def label(self, source: Source, labels: span.Labels, position: int, data: bytes) -> Iterator[Piece]:
         """What is to be shown of a block."""
@@ -111,10 +152,7 @@ class Reading:
     # -- what is meant --
 
     def _open(self, service: str) -> list[Source]:
-        tapes = []
-        for is_stderr in (False, True):
-            if self._query.stream in ("", "err" if is_stderr else "out"):
-                tapes.append(open_tape(self._log_dir, names.log_name(service, is_stderr=is_stderr)))
+        tapes = self._shelf.tapes(service, self._query.stream)
         # Several logs are ordered by time, so it must be known.
         are_many = len(self._query.services) > 1 or sum(bool(tape.parts) for tape in tapes) > 1
         return [Source(tape, self._query.is_labelled or are_many) for tape in tapes]
@@ -122,12 +160,13 @@ class Reading:
     def _limit(self, source: Source, since: float, until: float, cursors: dict[str, int]) -> None:
         tape = source.tape
         if since:
-            moment = span.since(tape.marks, since, is_guess=tape.is_rebuilt)
+            moment = span.since(tape.spans, since, is_guess=tape.is_rebuilt)
             source.start = max(source.start, tape.line_start(min(moment, source.end)))
         if until:
-            source.end = min(source.end, tape.line_start(min(span.until(tape.marks, until), source.end)))
-        if tape.log in cursors:
-            source.start = max(source.start, cursors[tape.log])
+            source.end = min(source.end, tape.line_start(min(span.until(tape.spans, until), source.end)))
+        position = self._shelf.position(tape, cursors)
+        if position is not None:
+            source.start = max(source.start, position)
         source.start = min(source.start, source.end)
 
     def _limit_to_life(self) -> None:
@@ -184,6 +223,10 @@ def _check(query: Query) -> None:
             raise ReadError("bad-request", f"{name}: 0 to {MOST_CONTEXT} lines are allowed, not {value}")
     if query.stream not in ("", "out", "err"):
         raise ReadError("bad-request", f"stream: {query.stream[:20]!r}; allowed: out, err")
+    if query.file and (query.stream or query.life):
+        raise ReadError("bad-request", "file: streams and lives are those of what was captured; not together with file")
+    if query.file and len(query.services) != 1:
+        raise ReadError("bad-request", "file: the files of one service can be read at a time")
     if query.follow and query.until:
         raise ReadError("bad-request", "follow goes on for ever, until does not: only one of them is allowed")
     if query.follow and query.life not in ("", "last"):

@@ -63,6 +63,11 @@ class Tape:
         return self.parts[0].start if self.parts else self.end
 
     @property
+    def spans(self) -> Marks:
+        """When what was written, for `since` and `until`."""
+        return self.marks
+
+    @property
     def end(self) -> int:
         return self.parts[-1].end if self.parts else self.marks.last_position
 

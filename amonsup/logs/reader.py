@@ -1,9 +1,10 @@
 """A reader: reads logs for one client who may not read the files, and says what it finds through a socket.
 
-The supervisor starts it as the logger's user, with the query (logbook/reading.py) on stdin and one end of a socket
-pair at descriptor 3; the client got the other end. It ends with its work, when nobody listens any more, and when the
-supervisor ends: then the client asks the successor, with a cursor. A client that does not read keeps only its reader
-waiting.
+The supervisor starts it with the query (logbook/reading.py) on stdin and one end of a socket pair at descriptor 3; the
+client got the other end. For what was captured it runs as the logger's user; for files that a service writes by itself
+(own_shelf.py) as that service's, so that it is led nowhere where the service could not go. It ends with its work, when
+nobody listens any more, and when the supervisor ends: then the client asks the successor, with a cursor. A client that
+does not read keeps only its reader waiting.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import msgspec
 from amonsup.logbook import frames
 from amonsup.logbook.moments import here
 from amonsup.logbook.pieces import Idle, Item, ReadError, Scanned
-from amonsup.logbook.reading import Query, Reading
+from amonsup.logbook.reading import Captured, Query, Reading, Shelf
 
 LINK_FD = 3
 MAX_QUERY = 1024 * 1024
@@ -93,7 +94,7 @@ class Outlet:
 
 
 def main(options: dict[str, Any]) -> int:
-    """options: log_dir."""
+    """options: `log_dir`, or `files`: the patterns of logging.files."""
     os.nice(NICE)
     for signum in (signal.SIGINT, signal.SIGPIPE):
         signal.signal(signum, signal.SIG_IGN)
@@ -103,7 +104,7 @@ def main(options: dict[str, Any]) -> int:
     query = msgspec.json.decode(os.pread(0, MAX_QUERY, 0), type=Query)
     with contextlib.suppress(GoneError):
         try:
-            _read(options["log_dir"], query, outlet)
+            _read(_shelf(options, query), query, outlet)
         except ReadError as error:
             outlet.say(frames.refusal(error))
         except MemoryError:
@@ -111,8 +112,16 @@ def main(options: dict[str, Any]) -> int:
     return 0
 
 
-def _read(log_dir: str, query: Query, outlet: Outlet) -> None:
-    reading = Reading(log_dir, query, here())
+def _shelf(options: dict[str, Any], query: Query) -> Shelf:
+    if "files" not in options:
+        return Captured(options["log_dir"])
+    from amonsup.logs.own_shelf import OwnShelf
+
+    return OwnShelf(query.services[0], options["files"], query.file)
+
+
+def _read(shelf: Shelf, query: Query, outlet: Outlet) -> None:
+    reading = Reading(shelf, query, here())
     try:
         for item in reading.items(outlet.wait):
             outlet.put(item)

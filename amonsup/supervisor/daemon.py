@@ -109,7 +109,7 @@ class Supervisor:
         self.prober = ProberLink(self.loop, self.store, errands.probed, errands.prober_gone)
         self.lives.extras[PROBER] = self.prober.make
         errands.probe = self.prober.ask
-        self.readers = Readers(self.site, self.watch)
+        self.readers = Readers(self.site, self.watch, births.account)
         self.control = ControlLink(self.loop, self.store, lambda: self.configuration.loaded.site, self._welcome_control)
         self.lives.extras[CONTROL] = self.control.make
         self.leaving = Leaving(self)

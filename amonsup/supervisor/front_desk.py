@@ -145,8 +145,10 @@ class FrontDesk:
     def command_logs(self, verb: str, name: str, then: Callable[[str], None]) -> None:
         self._daemon.logger.command(verb, name, then)
 
-    def start_reader(self, query: msgspec.Struct, by: str) -> tuple[int, int] | Refusal:
-        return self._daemon.readers.start(query, by)
+    def start_reader(
+        self, query: msgspec.Struct, by: str, owner: ServiceSpec | None = None
+    ) -> tuple[int, int] | Refusal:
+        return self._daemon.readers.start(query, by, owner)
 
     def carry_out(self, operation: Operation) -> None:
         self._daemon.carry_out(operation)

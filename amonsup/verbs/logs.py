@@ -29,6 +29,10 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after_context: Annotated[int, describe("N lines after each match", metavar="N", short="A")] = 0
     before_context: Annotated[int, describe("N lines before each match", metavar="N", short="B")] = 0
     stream: Annotated[str, describe("out or err, where stderr is kept separately", metavar="S")] = ""
+    file: Annotated[
+        str,
+        describe("not what was captured, but a file of its own (logging.files): name, path or pattern", metavar="NAME"),
+    ] = ""
     cursor: Annotated[str, describe("go on behind the line of --json that has it", metavar="C")] = ""
     save: Annotated[
         str, describe("write all of it to FILE, compressed; again after an interruption goes on", metavar="FILE")
@@ -45,11 +49,14 @@ DETAILS = "\n".join(
         "rotated or compressed since then. Of several services give the last cursor of each, with commas between.",
         "Times are when amonsup captured a line, to within ten seconds; nothing is asked of the lines themselves.",
         "Who may read the log directory needs no daemon; others need the role reader.",
+        "With --file it is files that the service writes by itself, of one service at a time; they are read as the "
+        "service's user, through the daemon. When their lines were written is known by file only.",
         "",
         "amonsup logs ce -f: the last ten lines, and what comes",
         "amonsup logs all --since 10m: everything of the last ten minutes, interleaved",
         "amonsup logs ce --grep 'ERROR|FATAL' -C3: what matches, with three lines around each",
         "amonsup logs ce --life last: since its last start",
+        "amonsup logs ce --file access.log -f: what it writes into a file of its own",
         "amonsup logs ce --save ce.log.gz: the whole log",
     )
 )

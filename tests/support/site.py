@@ -324,13 +324,13 @@ class Site:
             out, err = process.communicate(timeout=PATIENCE_S)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
-    def cli_started(self, *words: str) -> subprocess.Popen[str]:
+    def cli_started(self, *words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [self.who.python, "-m", "amonsup.cli.main", "-c", str(self.config_file), *words],
             cwd="/",
             env=self._environ,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             **self.who.switch(),

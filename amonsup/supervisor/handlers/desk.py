@@ -142,8 +142,11 @@ class Desk(Protocol):
 
     def upgrade(self, call: Call) -> None: ...
 
-    def start_reader(self, query: msgspec.Struct, by: str) -> tuple[int, int] | Refusal:
-        """A process that reads logs: its pid, and the end through which it speaks, which is the caller's."""
+    def start_reader(
+        self, query: msgspec.Struct, by: str, owner: ServiceSpec | None = None
+    ) -> tuple[int, int] | Refusal:
+        """A process that reads logs: its pid, and the end through which it speaks, which is the caller's.
+        `owner`: as this service's user, files of its own."""
 
 
 def select(desk: Desk, words: Iterable[str], *, own: bool = False) -> list[str] | Refusal:

@@ -18,8 +18,17 @@ def handle(desk: Desk, call: Call) -> Handover | Refusal:
         return names
     if not names:
         return Refusal("bad-request", "logs: no service is named")
+    owner = None
+    if args.file:
+        if len(names) != 1:
+            return Refusal("bad-request", "logs: file: the files of one service can be read at a time")
+        if call.is_remote and "/" in args.file:
+            return Refusal("bad-request", "logs: file: from afar a name is allowed, without a directory")
+        owner = desk.fleet.specs[names[0]]
+        if not owner.logging.files:
+            return Refusal("bad-request", f"logs: {names[0]} has no logging.files")
     # Of these only the reader knows what they mean: nothing here parses a pattern or a moment.
-    started = desk.start_reader(msgspec.structs.replace(args, services=tuple(names)), call.by)
+    started = desk.start_reader(msgspec.structs.replace(args, services=tuple(names)), call.by, owner)
     if isinstance(started, Refusal):
         return started
     pid, fd = started

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import random
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -66,6 +68,8 @@ def test_every_line_once_through_rotations_and_kills(open_site, place):
     os.chown(data / "ce.log", who.uid, who.gid)
     until(lambda: followed(site, "ce", data / "ce.log"), "the file is followed")
     site.do("start", services=["ce"])
+    shown = os.memfd_create("shown")
+    follower = site.cli_started("logs", "ce", "--file", "ce.log", "-f", "-n", str(LINES), stdout=shown)
     chance = random.Random(11)
     for _ in range(4):
         before = counted(site, "ce")
@@ -77,7 +81,14 @@ def test_every_line_once_through_rotations_and_kills(open_site, place):
     until((data / "ce.log.done").exists, "all is written")
     until(lambda: counted(site, "ce") >= LINES // 100, "all is judged")
     assert counted(site, "ce") == LINES // 100
-    assert content(data / "ce.log") == b"".join(b"line %d\n" % number for number in range(LINES))
+    written = b"".join(b"line %d\n" % number for number in range(LINES))
+    assert content(data / "ce.log") == written
+    until(lambda: os.fstat(shown).st_size >= len(written), "the follower has all of it")
+    follower.send_signal(signal.SIGINT)
+    assert follower.communicate()[1] == ""
+    assert os.pread(shown, 2 * len(written), 0) == written
+    os.close(shown)
+    assert site.cli("logs", "ce", "--file", "ce.log").stdout.encode() == written
     way = until(lambda: followed(site, "ce", data / "ce.log"), "it is followed")
     assert len(list(data.glob("ce.log.[0-9]*"))) >= 2, way
     if "ext4" in way:
@@ -201,5 +212,44 @@ def test_a_service_that_opens_its_log_again_at_reload(open_site, user):
         until((data / "reopening.log").exists, "it was opened again")
         assert content(data / "reopening.log") == b"".join(b"line %d\n" % number for number in range(3000))
         until(lambda: "rename and reload" in followed(site, "reopening", data / "reopening.log"), "the new one is seen")
+    finally:
+        shutil.rmtree(data)
+
+
+def test_they_are_read_as_the_services_user(open_site, root):
+    """By whoever has the role; a link that the service planted leads nowhere."""
+    data = make_data(root)
+    site = open_site(root, environ={"DATA": str(data), "LINES": "1"})
+    try:
+        secret = data / "secret"
+        secret.write_text("secret\n")
+        plain = site.file("conf.d/a.yaml").read_text()
+        site.file("conf.d/a.yaml").write_text(plain.replace("  puppet:\n", "  puppet:\n    user: nobody\n"))
+        folder = data / "p"
+        folder.mkdir(mode=0o700)
+        (folder / "x.log").write_text("one\ntwo\n")
+        (folder / "x.log.1").symlink_to(secret)
+        (folder / "link.log").symlink_to(secret)
+        for path in (folder, folder / "x.log"):
+            os.chown(path, 65534, 65534)
+        site.start()
+        found = site.cli("logs", "puppet", "--file", "x.log")
+        assert (found.returncode, found.stdout, found.stderr) == (0, "one\ntwo\n", "")
+        every = site.cli("logs", "puppet", "--file", "*.log")
+        assert (every.returncode, every.stdout) == (0, "x.log | one\nx.log | two\n")
+        assert "link.log is a symbolic link" in every.stderr
+        said = site.cli("--json", "logs", "puppet", "--file", "x.log").stdout
+        documents = [json.loads(line) for line in said.splitlines()]
+        path = f"{folder}/x.log"
+        assert [(each["stream"], each["text"]) for each in documents] == [(path, "one"), (path, "two")]
+        (folder / "x.log").rename(folder / "x.log.1")
+        (folder / "x.log").write_text("three\n")
+        os.chown(folder / "x.log", 65534, 65534)
+        assert (
+            site.cli("logs", "puppet", "--file", "x.log", "--cursor", documents[0]["cursor"]).stdout == "two\nthree\n"
+        )
+        unknown = site.cli("logs", "puppet", "--file", "y.log")
+        assert unknown.returncode == 2
+        assert "there are: link.log, x.log" in unknown.stderr
     finally:
         shutil.rmtree(data)

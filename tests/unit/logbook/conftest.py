@@ -12,7 +12,7 @@ import pytest
 
 from amonsup.logbook import index
 from amonsup.logbook.pieces import Item, Note, Piece
-from amonsup.logbook.reading import Query, Reading
+from amonsup.logbook.reading import Captured, Query, Reading
 
 NOW = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
 
@@ -65,7 +65,7 @@ class Book:
         os.unlink(plain)
 
     def reading(self, *services: str, **asked: object) -> Reading:
-        return Reading(str(self.path), Query(services=services, **asked), NOW)  # type: ignore[arg-type]
+        return Reading(Captured(str(self.path)), Query(services=services, **asked), NOW)  # type: ignore[arg-type]
 
     def items(self, *services: str, wait: Callable[[int], bool] | None = None, **asked: object) -> list[Item]:
         reading = self.reading(*services, **asked)
