@@ -106,9 +106,9 @@ class Supervisor:
         self.logger = LoggerLink(self.loop, self.store, self.outputs, self._log_settings, self.tidings.say, companions)
         self.lives.extras[LOGGER] = self.logger.make
         errands = self.lives.errands
-        self.prober = ProberLink(self.loop, self.store, errands.probed, errands.prober_gone)
+        self.prober = ProberLink(self.loop, self.store, errands.probed, errands.prober_gone, self._prober_hangs)
         self.lives.extras[PROBER] = self.prober.make
-        errands.probe = self.prober.ask
+        errands.probe, errands.overdue = self.prober.ask, self.prober.overdue
         self.readers = Readers(self.site, self.watch, births.account)
         self.control = ControlLink(self.loop, self.store, lambda: self.configuration.loaded.site, self._welcome_control)
         self.lives.extras[CONTROL] = self.control.make
@@ -336,6 +336,13 @@ class Supervisor:
         """How the output of a service is kept; of one that is no longer configured: as by default."""
         spec = self.fleet.specs.get(name)
         return told(spec.logging if spec is not None else Logging())
+
+    def _prober_hangs(self) -> None:
+        """It is ended as if it had crashed, and a new one follows."""
+        state = self.household.states.get(PROBER)
+        if state is not None:
+            why = "it answers no check"
+            self.engine.post(ev.Condemned(name=PROBER, generation=state.generation, why=why))
 
     def _become_guardian(self) -> None:
         """Our parent is gone. Same pid, same children, same descriptors: we are the guardian now."""

@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import os
 import signal as signals
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -34,7 +35,7 @@ from amonsup.supervisor.adapters.secrets import SecretError
 from amonsup.supervisor.adapters.sweep import Sweep
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.births import TRANSIENT, Births
-from amonsup.supervisor.core.errands import is_wanted
+from amonsup.supervisor.core.errands import PROBER_S, is_wanted
 from amonsup.supervisor.ends import exit_report, signal_name
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import Phase
@@ -54,6 +55,19 @@ SPOKEN = frozenset({"preflight", "check"})
 """Kinds whose output is wanted by us."""
 
 Probe = Callable[[str, int, Healthcheck], bool]
+
+
+class Probed(msgspec.Struct, frozen=True):
+    """A check that the prober was asked to make at `asked`, to be answered by `due` (monotonic).
+
+    It answers to the ticket, which nothing else ever had: neither an earlier service of that name, nor what an earlier
+    supervisor asked.
+    """
+
+    token: int
+    ticket: int
+    asked: float
+    due: float
 
 
 class Running:
@@ -92,9 +106,11 @@ class Errands:
         self._post = post
         self._running: dict[str, Running] = {}  # by scope
         self._waiting: list[tuple[ServiceSpec, ServiceState, Running]] = []
-        self._probed: dict[str, int] = {}  # service -> token of the check that the prober makes
+        self._probed: dict[str, Probed] = {}  # by service: the check that the prober makes
+        self._tickets = time.monotonic_ns()  # no supervisor of this boot, before us or after, begins with the same
         self._let_go: set[tuple[str, int]] = set()  # lives whose output is held only for an errand
         self.probe: Probe | None = None
+        self.overdue: Callable[[float], None] = lambda _asked: None
 
     # -- orders --
 
@@ -109,8 +125,11 @@ class Errands:
 
     def kill(self, name: str, kind: str, token: int) -> None:
         """SIGKILL to it and all it forked; the engine is told of its end as always."""
-        if self._probed.get(name) == token:
+        probed = self._probed.get(name)
+        if probed is not None and probed.token == token:
             del self._probed[name]
+            if self._loop.now() >= probed.due:
+                self.overdue(probed.asked)
             self._end(name, token, "the prober did not answer", is_void=True)
             return
         for entry in self._waiting:
@@ -324,23 +343,27 @@ class Errands:
         self._end(spec.name, token, failure)
 
     def _ask_prober(self, name: str, token: int, check: Healthcheck) -> None:
-        if self.probe is None or not self.probe(name, token, check):
+        self._tickets += 1
+        if self.probe is None or not self.probe(name, self._tickets, check):
             self._end(name, token, "the prober is not there", is_void=True)
             return
-        self._probed[name] = token
+        now = self._loop.now()
+        self._probed[name] = Probed(token, self._tickets, now, now + check.timeout_s + PROBER_S)
         self._post(ev.ErrandBorn(name=name, token=token, pid=0, start_ticks=0))
 
-    def probed(self, name: str, token: int, failure: str, output: str) -> None:
-        """The prober's verdict."""
-        if self._probed.get(name) == token:
+    def probed(self, name: str, ticket: int, failure: str, output: str) -> None:
+        """The prober's verdict; one that nobody waits for any more says nothing of what is now."""
+        probed = self._probed.get(name)
+        if probed is not None and probed.ticket == ticket:
             del self._probed[name]
+            token = probed.token
             self._post(ev.ErrandEnded(name=name, token=token, is_ok=not failure, reason=failure, output=output))
 
     def prober_gone(self) -> None:
         """It found out nothing about what it was at."""
         probed, self._probed = self._probed, {}
-        for name, token in probed.items():
-            self._end(name, token, "the prober has ended", is_void=True)
+        for name, each in probed.items():
+            self._end(name, each.token, "the prober has ended", is_void=True)
 
     def _end(self, name: str, token: int, failure: str, *, is_void: bool = False) -> None:
         self._post(ev.ErrandEnded(name=name, token=token, is_ok=not failure, reason=failure, is_void=is_void))

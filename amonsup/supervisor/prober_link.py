@@ -2,6 +2,8 @@
 
 The prober is born with one end of a channel; our end is in the descriptor store, so it outlives a supervisor. What a
 predecessor had asked of it is asked anew by the engine, and an answer that nobody waits for any more is ignored.
+
+A prober that hangs answers nothing at all, and nothing would be known of anybody's health: it has to go.
 """
 
 from __future__ import annotations
@@ -21,17 +23,30 @@ LINK = "link:prober"
 LINK_FD = 3
 MOST_SAID = 400
 
+PATIENCE_S = 1.0
+"""How long a prober is still listened to that has missed a deadline: it may be we who are late."""
+
 
 class ProberLink:
-    """`on_verdict(service, token, failure, output)`; `on_gone`: what was asked is not answered any more."""
+    """`on_verdict(service, ticket, failure, output)`; `on_gone`: what was asked is not answered any more;
+    `on_hanging`: the prober does not answer anything.
+    """
 
     def __init__(
-        self, loop: Loop, store: Store, on_verdict: Callable[[str, int, str, str], None], on_gone: Callable[[], None]
+        self,
+        loop: Loop,
+        store: Store,
+        on_verdict: Callable[[str, int, str, str], None],
+        on_gone: Callable[[], None],
+        on_hanging: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._store = store
         self._on_verdict = on_verdict
         self._on_gone = on_gone
+        self._on_hanging = on_hanging
+        self._heard = 0.0  # when a prober last said something
+        self._is_suspected = False
         self._channel: Channel | None = None
 
     def resume(self) -> None:
@@ -49,17 +64,32 @@ class ProberLink:
         self._channel = Channel(self._loop, ours, self._on_message, self._closed)
         return ((theirs.detach(), LINK_FD),)
 
-    def ask(self, name: str, token: int, check: Healthcheck) -> bool:
+    def ask(self, name: str, ticket: int, check: Healthcheck) -> bool:
         """False: there is nobody to ask."""
         if self._channel is None or self._channel.is_closed:
             return False
         kind, target = ("http", check.http) if check.http else ("tcp", check.tcp)
-        asked = {"do": "probe", "service": name, "token": token, "kind": kind, "target": target}
+        asked = {"do": "probe", "service": name, "token": ticket, "kind": kind, "target": target}
         self._channel.send({**asked, "timeout_s": check.timeout_s})
         return True
 
+    def overdue(self, asked: float) -> None:
+        """What was asked then has not been answered in time. If nothing else was either, it hangs."""
+        if self._channel is None or self._heard >= asked or self._is_suspected:
+            return
+        suspect = self._channel
+
+        def look() -> None:
+            self._is_suspected = False
+            if self._channel is suspect and self._heard < asked:
+                self._on_hanging()
+
+        self._is_suspected = True
+        self._loop.call_at(self._loop.now() + PATIENCE_S, look)
+
     def _on_message(self, message: Message, fds: list[int]) -> None:
         channels.close_all(fds)
+        self._heard = self._loop.now()
         verdict = heard(message, Verdict)
         if verdict is not None:
             said = printable(verdict.failure)[:MOST_SAID], printable(verdict.output)[:MOST_SAID]
