@@ -105,8 +105,10 @@ class Engine:
         What may be done twice without harm (a sweep, a timer) need not be on record first; that is written at the
         latest when the queue is empty.
         """
-        self.remember(fleet, effects)
-        if not ACTING.isdisjoint(map(type, effects)):
+        kinds = set(map(type, effects))
+        if not REMEMBERED.isdisjoint(kinds):
+            self.remember(fleet, effects)
+        if not ACTING.isdisjoint(kinds):
             self._record.write()
         waiting, self._queue = self._queue, deque()
         was_pumping, self._is_pumping = self._is_pumping, True

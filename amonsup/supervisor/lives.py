@@ -465,7 +465,9 @@ class Lives:
             self._outputs.over(name, coming.generation)
 
     def _spawned(self, spec: ServiceSpec, generation: int, pid: int, ticks: int) -> ev.Spawned:
-        self._oom_kills[spec.name] = self.limits.oom_kills(spec.name)
+        kills = self.limits.oom_kills(spec.name)
+        if kills or spec.name in self._oom_kills:
+            self._oom_kills[spec.name] = kills
         return ev.Spawned(
             name=spec.name,
             generation=generation,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from amonsup.loop.loop import Loop, Timer
 from amonsup.supervisor.adapters import journal
 from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.core.operations import Operations
 
 RETRY_S = 5.0
 
@@ -39,18 +40,12 @@ class Record:
             lines.append(journal.Line(applied=self.serial))
             self._written_serial = self.serial
         for fleet in self._fleets:
-            operations = fleet.operations
-            if not fleet.dirty and not operations.dirty and not operations.settled:
-                continue
-            lines += [journal.Line(s=fleet.states[name]) for name in fleet.dirty if name in fleet.states]
-            lines += [
-                journal.Line(o=operations.known[known]) for known in operations.dirty if known in operations.known
-            ]
-            # An operation that is written as a whole has these in it already.
-            lines += [journal.Line(d=each) for each in operations.settled if each.operation not in operations.dirty]
+            for name in fleet.dirty:
+                if name in fleet.states:
+                    lines.append(journal.Line(s=fleet.states[name]))
             fleet.dirty.clear()
-            operations.dirty.clear()
-            operations.settled.clear()
+            if fleet.operations.dirty or fleet.operations.settled:
+                lines += _changed(fleet.operations)
         if not lines:
             return
         if not self._journal.append(lines):
@@ -82,3 +77,13 @@ class Record:
         self._retry = None
         if self.error and not self._journal.rewrite(self._all_lines()):
             self._retry_later()
+
+
+def _changed(operations: Operations) -> list[journal.Line]:
+    """What is new of operations; known as written from now on."""
+    lines = [journal.Line(o=operations.known[known]) for known in operations.dirty if known in operations.known]
+    # An operation that is written as a whole has these in it already.
+    lines += [journal.Line(d=each) for each in operations.settled if each.operation not in operations.dirty]
+    operations.dirty.clear()
+    operations.settled.clear()
+    return lines

@@ -147,7 +147,7 @@ class CgroupScopes:
         return trace.partition("|")[0].endswith(f"/{os.path.basename(self.base)}/{name}")
 
     def is_spent(self, name: str) -> bool:
-        return name in self._killed or name.partition("/")[0] in self._killed
+        return bool(self._killed) and (name in self._killed or name.partition("/")[0] in self._killed)
 
     def inherited(self, name: str) -> None:
         pass

@@ -74,9 +74,10 @@ class Fleet:
             queue.extend(turn.follow_ups)
             turn.follow_ups.clear()
             if (state.phase, state.generation, state.pid, state.takes_dependants, state.health) != before:
-                concerned = [name for name in self._neighbours(event.name) if name not in asked]
-                asked.update(concerned)
-                queue.extend(ev.Reconsidered(name=name) for name in concerned)
+                for name in self._neighbours(event.name):
+                    if name not in asked:
+                        asked.add(name)
+                        queue.append(ev.Reconsidered(name=name))
         self._close(turn)
         return turn.effects
 

@@ -13,6 +13,8 @@ import enum
 class Phase(enum.Enum):
     """Actual. Exactly one at a time; what may follow what is in `core/table.py`."""
 
+    __hash__ = object.__hash__  # each member is one object; Enum's own hash is a Python function, called in every turn
+
     STOPPED = "stopped"  # nothing lives, nothing is wanted
     WAITING = "waiting"  # wanted, a dependency is missing
     BACKOFF = "backoff"  # wanted, the next start is due at a time
