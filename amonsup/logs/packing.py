@@ -4,6 +4,8 @@ The newest rotated file stays plain, for those who still read it; the others are
 flood the oldest may be gone before their turn. The process (compressor.py) gets descriptors and writes a nameless
 file; when it has ended well, *we* put that in the place of the plain file, which may have moved up in the meantime.
 So there is one who renames, and a process left over by a killed logger can do no harm.
+
+What cannot be packed (a full disk) stays plain, is said, and tried again RETRY_S later, then ever more seldom.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ from collections.abc import Callable
 from amonsup import boot
 from amonsup.logbook import names
 from amonsup.logbook.files import unpacked_size
-from amonsup.loop.loop import Loop
+from amonsup.loop.loop import Loop, Timer
 
 FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 FIRST = 2
+RETRY_S, MOST_RETRY_S = 1.0, 300.0
 
 
 class Job:
@@ -44,6 +47,9 @@ class Packer:
         self._report = report
         self._asked: dict[str, None] = {}  # in the order of asking
         self._job: Job | None = None
+        self._failed: dict[str, None] = {}
+        self._retry: Timer | None = None
+        self._retry_s = RETRY_S
 
     def ask(self, log: str) -> None:
         """Something of this log may be there to be packed."""
@@ -65,6 +71,7 @@ class Packer:
                 continue
             if self._job is None:
                 del self._asked[log]
+                self._report(log, "")  # what could not be packed may be gone
             else:
                 self._loop.watch(self._job.pidfd, self._ended)
 
@@ -98,6 +105,7 @@ class Packer:
         os.close(job.pidfd)
         try:
             self._put_in_place(job, found.si_status if found is not None else 1)
+            self._retry_s = RETRY_S
             self._report(job.log, "")
         except OSError as error:
             self._fail(job.log, error)
@@ -124,9 +132,19 @@ class Packer:
         return sorted(found[0] for found in parsed if found and found[0] and not found[1])
 
     def _fail(self, log: str, error: OSError) -> None:
-        """Said, and left alone until this log is rotated the next time."""
+        """Said, and left alone for a while."""
         self._asked.pop(log, None)
         self._report(log, f"{log}: not compressed: {error.strerror}")
+        self._failed[log] = None
+        if self._retry is None:
+            self._retry = self._loop.call_at(self._loop.now() + self._retry_s, self._try_again)
+            self._retry_s = min(2 * self._retry_s, MOST_RETRY_S)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._asked.update(self._failed)
+        self._failed.clear()
+        self._go_on()
 
     def _path(self, log: str, number: int, is_packed: bool) -> str:
         return os.path.join(self._log_dir, names.rotated_name(log, number, is_packed=is_packed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.logs import lines, whole
 from support.site import kill_hard, until
+from support.wall_clock import WallClock
 
 from amonsup.logbook import index
 
@@ -154,6 +156,79 @@ def test_a_full_disk_and_a_service_that_must_not_wait(open_disk, stamps):
     marks = index.read(str(log / ".index" / "puppet.log"))
     assert [record[2] for record in marks.of_kind(index.DROP)] == [dropped]
     assert site.show("puppet")["facts"]["dropped"].startswith(f"{dropped} bytes")
+
+
+def test_compression_on_a_full_disk(open_disk):
+    """Nothing is lost, the service goes on, and once there is room it is made up for without being told."""
+    site = open_disk
+    conf = site.conf_d / "logs_kept.yaml"
+    keeps = conf.read_text()
+    site.write("conf.d/logs_kept.yaml", keeps.replace("max_size: 10KiB", "max_size: 10KiB, compress: false"))
+    puppet = site.puppet("puppet")
+    site.start()
+    log = Path(f"/proc/{site.process.pid}/root{site.log_dir}")
+    puppet.tell("talk 410")
+    until((log / "puppet.log.4").exists, "it is rotated")
+    until(lambda: (log / "puppet.log").stat().st_size == 200, "it has arrived")
+    ballast = fill(log)
+    site.write("conf.d/logs_kept.yaml", keeps)
+    site.do("apply")
+    puppet.tell("print one more")
+    until(lambda: (log / "puppet.log").stat().st_size == 209, "there was room for that in the last page")
+    site.ask("rotate", services=["puppet"])
+    until(lambda: "puppet.log: not compressed: No space left" in site.warnings(), "it is said")
+    assert not list(log.glob("*.gz"))
+    assert {path.name for path in log.glob("*.packing")} == set()
+    ballast.unlink()
+    puppet.tell("print after")
+    until(lambda: len(list(log.glob("*.gz"))) == 4, "all but the newest rotated one are packed")
+    until(lambda: (log / "puppet.log").read_text().endswith("after\n"))
+    until(lambda: site.warnings() == "", "nothing is wrong any more")
+    raw = b"".join(gzip.decompress((log / f"puppet.log.{number}.gz").read_bytes()) for number in (5, 4, 3, 2))
+    raw += (log / "puppet.log.1").read_bytes() + (log / "puppet.log").read_bytes()
+    assert raw.decode().splitlines() == [*numbered(410), "one more", "after"]
+
+
+def test_rotation_by_time(open_site, user):
+    """Before the first line of the next hour, and without one when the hour is over."""
+    site = open_site(user, patches="own_clock", environ={"TZ": "UTC"})
+    conf = site.conf_d / "logs_kept.yaml"
+    site.write("conf.d/logs_kept.yaml", conf.read_text().replace("max_size: 10KiB", "rotate: hourly, compress: false"))
+    clock = WallClock(site)
+    puppet = site.puppet("puppet")
+
+    def hour_begins_in(seconds):
+        clock.set_to((clock.now() // 3600 + 2) * 3600 - seconds, is_told=False)
+
+    hour_begins_in(1800)
+
+    def current():
+        try:
+            return (site.log_dir / "puppet.log").read_text()
+        except FileNotFoundError:  # it is being rotated
+            return ""
+
+    site.start()
+    puppet.tell("print one")
+    until(lambda: current() == "one\n")
+    hour_begins_in(1800)
+    puppet.tell("print two")
+    until(lambda: current() == "two\n", "a new hour, a new file")
+    assert (site.log_dir / "puppet.log.1").read_text() == "one\n"
+    # The next one comes by itself.
+    hour_begins_in(2)
+    puppet.tell("print three")
+    until(lambda: "three" in current())
+
+    def has_come():
+        if 5 < clock.now() % 3600 < 600 and current():  # it was written too late for it
+            hour_begins_in(2)
+            puppet.tell("print three")
+        return (site.log_dir / "puppet.log.3").exists() and not current()
+
+    until(has_come, "nobody writes, and the hour is over")
+    until((site.log_dir / "puppet.log").exists)
+    assert list(dict.fromkeys(lines(site, "puppet"))) == ["one", "two", "three"]
 
 
 def test_a_directory_that_vanishes(open_site, user):

@@ -1,4 +1,4 @@
-"""A supervisor whose wall clock is ours: ahead by the seconds in the file `clock`, and told of a jump by `clock.set`.
+"""Supervisor and logger with a wall clock of ours: ahead by the seconds in the file `clock`.
 
 The machine's clock is not touched. `clock.set` is a FIFO: a byte in it stands for what the kernel would say.
 """
@@ -11,17 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 
+def logger(options: dict[str, Any]) -> None:
+    time.time = _shifted(os.path.dirname(options["log_dir"]))
+
+
 def supervisor(options: dict[str, Any]) -> None:
     from amonsup.supervisor.adapters import clock
 
-    real, site = time.time, os.path.dirname(options["run_dir"])
-
-    def shifted() -> float:
-        try:
-            with open(os.path.join(site, "clock")) as file:
-                return real() + float(file.read() or 0)
-        except FileNotFoundError:
-            return real()
+    site = os.path.dirname(options["run_dir"])
 
     def on_set(loop: Any, then: Callable[[], None]) -> bool:
         fd = os.open(os.path.join(site, "clock.set"), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -33,5 +30,18 @@ def supervisor(options: dict[str, Any]) -> None:
         loop.watch(fd, heard)
         return True
 
-    time.time = shifted
+    time.time = _shifted(site)
     clock.on_set = on_set
+
+
+def _shifted(site: str) -> Callable[[], float]:
+    real = time.time
+
+    def shifted() -> float:
+        try:
+            with open(os.path.join(site, "clock")) as file:
+                return real() + float(file.read() or 0)
+        except FileNotFoundError:
+            return real()
+
+    return shifted
