@@ -270,6 +270,8 @@ class Supervisor:
         self.requests.recorded(operation)
         self.engine.run(self.fleet, effects)
         self.engine.pump()
+        if operation.verb == "shutdown":
+            taking_over.end_watch_only(self)  # nothing is started any more, and what stops is not to wait for it
 
     def finish(self, operation: Operation) -> None:
         """It is over: on record first, then told to whoever waits."""

@@ -10,7 +10,7 @@ Hooks and reloads write into the log of the life they belong to; what a prefligh
 file of fixed size, is looked at once it has ended, and costs no wake-up however much it says.
 
 A successor adopts the hooks and reloads of its predecessor; checks, which it could not read any more, are swept and
-made again, preflights too.
+made again, preflights too. One that only watches starts nothing, and makes up for it later.
 """
 
 from __future__ import annotations
@@ -109,12 +109,16 @@ class Errands:
         self._probed: dict[str, Probed] = {}  # by service: the check that the prober makes
         self._tickets = time.monotonic_ns()  # no supervisor of this boot, before us or after, begins with the same
         self._let_go: set[tuple[str, int]] = set()  # lives whose output is held only for an errand
+        self._postponed: list[tuple[ServiceSpec, ServiceState, Running]] | None = None
         self.probe: Probe | None = None
         self.overdue: Callable[[float], None] = lambda _asked: None
 
     # -- orders --
 
     def run(self, spec: ServiceSpec, state: ServiceState, kind: str, token: int) -> None:
+        if self._postponed is not None:
+            self._postponed.append((spec, state, Running(spec.name, kind, token, state.generation)))
+            return
         check = spec.healthcheck
         if kind == "check" and check is not None and (check.http or check.tcp):
             self._ask_prober(spec.name, token, check)
@@ -122,6 +126,16 @@ class Errands:
             self._signal(spec, state, token)
         else:
             self._start(spec, state, Running(spec.name, kind, token, state.generation))
+
+    def postpone(self) -> None:
+        """Nothing is started before `resume`, whatever is ordered."""
+        self._postponed = self._postponed or []
+
+    def resume(self) -> None:
+        """Start what was postponed, as far as it is still wanted."""
+        postponed, self._postponed = self._postponed, None
+        for spec, state, running in postponed or ():
+            self._start_again(spec, state, running)
 
     def kill(self, name: str, kind: str, token: int) -> None:
         """SIGKILL to it and all it forked; the engine is told of its end as always."""
@@ -132,11 +146,12 @@ class Errands:
                 self.overdue(probed.asked)
             self._end(name, token, "the prober did not answer", is_void=True)
             return
-        for entry in self._waiting:
-            if entry[2].name == name and entry[2].token == token:
-                self._waiting.remove(entry)
-                self._end(name, token, "it did not get its turn", is_void=True)
-                return
+        for queue in (self._waiting, self._postponed or []):
+            for entry in queue:
+                if entry[2].name == name and entry[2].token == token:
+                    queue.remove(entry)
+                    self._end(name, token, "it did not get its turn", is_void=True)
+                    return
         running = self._running.get(f"{name}/{SLOTS[kind]}")
         if running is not None and running.token == token:
             running.is_killed = True
@@ -161,6 +176,8 @@ class Errands:
     def forget(self, name: str) -> None:
         self._probed.pop(name, None)
         self._waiting = [entry for entry in self._waiting if entry[2].name != name]
+        if self._postponed is not None:
+            self._postponed = [entry for entry in self._postponed if entry[2].name != name]
 
     # -- a predecessor's errands --
 

@@ -29,7 +29,8 @@ def take_over(daemon: Supervisor, found: journal.Recovered) -> None:
     _restore(daemon, found)
     # The record goes with the last step of a shutdown: if one stands in it, over or not, it was not finished.
     fleet.is_shutting_down = any(o.verb == "shutdown" for o in fleet.operations.known.values())
-    _set_watch_only(daemon, daemon.store.is_watch_only)
+    # A shutdown starts nothing anyway, and nobody could command it again.
+    _set_watch_only(daemon, daemon.store.is_watch_only and not fleet.is_shutting_down)
     daemon.record.begin(is_applied=False)
     daemon.logger.resume()
     daemon.control.resume()
@@ -113,9 +114,7 @@ def _resume_operations(daemon: Supervisor) -> None:
             continue
         if fleet.is_watching_only:
             note = "given up: the supervisor died repeatedly"
-            for state in fleet.states.values():
-                state.queue = tuple(task for task in state.queue if task.operation != operation.id)
-            daemon.finish(fleet.operations.finish(operation.id, daemon.now(), note, is_failed=True))
+            daemon.engine.run(fleet, fleet.give_up(operation.id, note, daemon.now()))
             continue
         events = [
             ev.Commanded(name=name, task=task)
@@ -142,14 +141,23 @@ def _set_watch_only(daemon: Supervisor, is_so: bool) -> None:
     daemon.fleet.is_watching_only = is_so
     if not is_so:
         return
+    daemon.lives.errands.postpone()
     text = f"the supervisor died repeatedly; nothing is started for {WATCH_ONLY_S:g} s"
     daemon.tidings.say("watching-only", text)
-    daemon.loop.call_at(daemon.now() + WATCH_ONLY_S, lambda: end_watch_only(daemon))
+    daemon.loop.call_at(daemon.now() + WATCH_ONLY_S, lambda: watched_long_enough(daemon))
+
+
+def watched_long_enough(daemon: Supervisor) -> None:
+    """The time is over."""
+    end_watch_only(daemon)
 
 
 def end_watch_only(daemon: Supervisor) -> None:
     """Services are looked after again."""
+    if not daemon.fleet.is_watching_only:
+        return
     daemon.fleet.is_watching_only = False
     daemon.tidings.say("watching-ended", "services are looked after again")
+    daemon.lives.errands.resume()
     daemon.engine.run(daemon.fleet, daemon.fleet.reconsider_all(daemon.now()))
     daemon.engine.pump()

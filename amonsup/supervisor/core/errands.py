@@ -68,6 +68,7 @@ def on_errand_ended(turn: Turn, state: ServiceState, event: ev.ErrandEnded) -> N
         # At least once: who cannot know whether it was done has it done again.
         again = msgspec.structs.replace(errand, pid=0, start_ticks=0)
         turn.replace_errand(state, again)
+        turn.clear_deadline(state, SLOTS[errand.kind])
         turn.effects.append(
             RunErrand(name=state.name, generation=errand.generation, kind=errand.kind, token=errand.token)
         )

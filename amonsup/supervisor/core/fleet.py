@@ -100,6 +100,22 @@ class Fleet:
             return effects
         return [*effects, FleetDown(name="")]
 
+    def give_up(self, operation_id: str, note: str, now: float) -> list[AnyEffect]:
+        """An operation is over, whatever is missing: its tasks leave their queues, a preflight or reload of it ends.
+
+        What a task has begun with a life goes on: a service on its way down arrives there.
+        """
+        turn = Turn(self, now)
+        for state in self.states.values():
+            left = tuple(task for task in state.queue if task.operation != operation_id)
+            if len(left) < len(state.queue):
+                if state.queue[0] not in left:
+                    turn.kill_errand(state, "order")
+                state.queue = left
+                self.dirty.add(state.name)
+        operation = self.operations.finish(operation_id, now, note, is_failed=True)
+        return [*turn.effects, Finished(name="", operation=operation)]
+
     def reconsider_all(self, now: float) -> list[AnyEffect]:
         """Something that concerns everybody changed (the mode of the fleet, the specs)."""
         return self.handle([ev.Reconsidered(name=name) for name in self.states], now)

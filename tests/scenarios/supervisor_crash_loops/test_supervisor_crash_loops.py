@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.site import frozen, is_alive, kill_hard, until
+from support.site import frozen, is_alive, kill_hard, until, wait_gone
 
 DEATHS = 5
 
@@ -58,3 +58,54 @@ def test_an_operation_cut_off_is_given_up_not_forgotten(open_site, who):
     site.write("enough", "")
     until(lambda: len(site.lines("lives.one")) == 2)
     assert site.running("two")["two"] == pids["two"]
+
+
+def test_nothing_is_made_again_by_who_only_watches(open_site, root):
+    """A preflight belongs to an operation that is given up: not even when the watching ends is it made again."""
+    site = open_site(root, patches="watch_until")
+    site.start()
+    pid = site.running("checked")["checked"]
+    with site.connect() as client:
+        request_id = client.request("restart", services=["checked"])
+        assert client.message()["type"] == "accepted"
+    for death in range(1, DEATHS):
+        until(lambda count=death: len(site.lines("preflights")) == count)
+        site.kill("supervisor")
+    until(lambda: len(site.lines("preflights")) == DEATHS)
+    site.kill("supervisor")
+    word = site.talk("restart", request_id, services=["checked"])
+    assert "given up" in word["result"]["note"]
+    wait_gone(int(site.lines("preflights")[-1]))
+    site.write("enough", "")
+    site.wait("watching-ended")
+    assert len(site.lines("preflights")) == DEATHS
+    assert site.pid("checked") == pid
+    assert site.row("checked")["state"] == "running"
+
+
+def test_a_shutdown_goes_on(open_site, root):
+    """It starts nothing, and nobody could command it again."""
+    site = open_site(root, patches="watch_until")
+    site.start()
+    pids = site.running("one", "two")
+    with frozen(pids["one"]):  # its stop takes as long as we like
+        with site.connect() as client:
+            client.request("shutdown")
+            assert client.message()["type"] == "accepted"
+        for _ in range(DEATHS):
+            site.kill("supervisor")
+        assert "shutting down" in site.warnings()
+    assert site.process.wait() == 0
+    assert site.survivors() == []
+
+
+def test_a_shutdown_need_not_wait_for_the_end_of_it(open_site, root):
+    site = open_site(root, patches="watch_until")
+    site.start()
+    pid = site.running("hooked")["hooked"]
+    for _ in range(DEATHS):
+        site.kill("supervisor")
+    site.wait("watching-only")
+    assert is_alive(pid)
+    assert site.shut_down() == 0
+    assert site.lines("hooks") == ["post_stop"]

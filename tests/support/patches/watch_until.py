@@ -10,7 +10,7 @@ def supervisor(options: dict[str, Any]) -> None:
     from amonsup.supervisor import taking_over
 
     enough = os.path.join(os.path.dirname(options["run_dir"]), "enough")
-    end = taking_over.end_watch_only
+    end = taking_over.watched_long_enough
 
     def look(daemon: Any) -> None:
         if os.path.exists(enough):
@@ -19,4 +19,4 @@ def supervisor(options: dict[str, Any]) -> None:
             daemon.loop.call_at(daemon.now() + 0.02, lambda: look(daemon))
 
     taking_over.WATCH_ONLY_S = 0.02
-    taking_over.end_watch_only = look
+    taking_over.watched_long_enough = look

@@ -395,3 +395,22 @@ def test_a_second_removal_has_what_it_wanted() -> None:
     assert book.outcome(first) == "ok"
     assert book.fleet.operations.known[second].outcomes["s"].is_ok
     assert book.outcome(start) == "it is no longer configured"
+
+
+def test_an_operation_that_is_given_up_leaves_the_queues_and_the_record() -> None:
+    """By a successor that only watches: otherwise the one after it would find the task, and carry it out."""
+    book = Playbook(service("s", min_uptime_s=0.0, preflight=("/bin/check",)), service("t"), answers_at_once=True)
+    book.up("s", "t")
+    book.slow.add("preflight")
+    operation = book.restart("s")
+    later = book.command("reload", "s")
+    book.take()
+    book.fleet.dirty.clear()
+    for each in (operation, later):
+        book._carry_out(book.fleet.give_up(each, "given up", book.now))
+    assert book.state("s").queue == ()
+    assert book.fleet.dirty == {"s"}
+    known = book.fleet.operations.known[operation]
+    assert (known.is_finished, known.is_failed, known.note) == (True, True, "given up")
+    assert (book.phase("s"), book.state("s").generation, book.state("s").errands) == (Phase.RUNNING, 1, ())
+    assert "s: kill preflight" in book.take()

@@ -330,3 +330,16 @@ def test_a_stop_while_a_failed_spawn_is_undone() -> None:
     book.chore_ends("s", "hook")
     assert (book.phase("s"), book.outcome(stop)) == (Phase.STOPPED, "ok")
     assert book.timers == {}
+
+
+def test_what_is_made_again_has_its_time_from_then_on() -> None:
+    book = hooked(start_timeout_s=60.0)
+    book.slow.add("pre_start")
+    book.start("s")
+    book.advance(50)
+    chore = book.chores.pop(("s", "hook"))
+    book.answers_at_once = False
+    book.feed(ev.ErrandEnded(name="s", token=chore.token, is_ok=False, is_unknown=True))
+    assert book.deadlines == {}
+    book.answer()
+    assert book.deadlines["s", "hook"][1] == book.now + 60.0

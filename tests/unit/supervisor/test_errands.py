@@ -1,4 +1,4 @@
-"""Errands: what is kept of a life for as long as its hooks write, and what a prober says, or does not."""
+"""Errands: what is kept of a life for as long as its hooks write, what a prober says, and who only watches."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from amonsup.config.specs import Healthcheck
+from amonsup.config.specs import Healthcheck, ServiceSpec
 from amonsup.supervisor.errands import Errands, Running
 from amonsup.supervisor.model import events as ev
-from amonsup.supervisor.model.records import ServiceState
+from amonsup.supervisor.model.phases import Phase
+from amonsup.supervisor.model.records import Errand, ServiceState
 from amonsup.supervisor.prober_link import ProberLink
 from tests.support.playbook import service
 
@@ -123,3 +124,62 @@ def test_a_prober_hangs_if_it_answers_nobody(says: str | None, is_hanging: bool)
     for _, call in clock.later:
         call()
     assert hanging == (["!"] if is_hanging else [])
+
+
+def waiting() -> tuple[Errands, ServiceSpec, ServiceState, list[ev.AnyEvent], list[int]]:
+    """A service that reloads by a signal, with such an errand; what was posted, and the signals sent."""
+    nobody: Any = SimpleNamespace()
+    posted: list[ev.AnyEvent] = []
+    sent: list[int] = []
+
+    def signal(_pid: int, _ticks: int, signum: int) -> bool:
+        sent.append(signum)
+        return True
+
+    watch: Any = SimpleNamespace(signal=signal)
+    errands = Errands(nobody, nobody, nobody, watch, nobody, posted.append)
+    state = ServiceState(name="s", phase=Phase.RUNNING, pid=7, errands=(Errand("reload", 1, 1),))
+    return errands, service("s", reload_signal=1), state, posted, sent
+
+
+def test_who_only_watches_starts_nothing_before_the_end_of_that() -> None:
+    errands, spec, state, posted, sent = waiting()
+    errands.postpone()
+    errands.postpone()
+    errands.run(spec, state, "reload", 1)
+    assert (posted, sent) == ([], [])
+    errands.resume()
+    assert sent == [1]
+    assert posted == [ev.ErrandEnded(name="s", token=1, is_ok=True)]
+    errands.resume()
+    assert sent == [1]
+
+
+def test_what_was_given_up_meanwhile_is_not_made_up_for() -> None:
+    errands, spec, state, posted, sent = waiting()
+    errands.postpone()
+    errands.run(spec, state, "reload", 1)
+    state.phase = Phase.STOPPING
+    errands.resume()
+    assert sent == []
+    assert [(event.token, event.is_ok) for event in posted if isinstance(event, ev.ErrandEnded)] == [(1, False)]
+
+
+def test_what_is_killed_before_its_time_ends_at_once() -> None:
+    errands, spec, state, posted, sent = waiting()
+    errands.postpone()
+    errands.run(spec, state, "reload", 1)
+    errands.kill("s", "reload", 1)
+    assert [(event.token, event.is_void) for event in posted if isinstance(event, ev.ErrandEnded)] == [(1, True)]
+    errands.resume()
+    assert sent == []
+    assert len(posted) == 1
+
+
+def test_what_is_forgotten_is_not_made_up_for() -> None:
+    errands, spec, state, posted, sent = waiting()
+    errands.postpone()
+    errands.run(spec, state, "reload", 1)
+    errands.forget("s")
+    errands.resume()
+    assert (posted, sent) == ([], [])
