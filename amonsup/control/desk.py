@@ -59,6 +59,9 @@ class Desk(Protocol):
     def spawn(self, coroutine: object) -> None:
         """Run it beside; an exception in it is logged and ends nothing else. Bounded in number."""
 
+    def serve(self, who: str, coroutine: object) -> bool:
+        """`spawn` for a person, or for STRANGERS; False, and it is not run: too much is under way for them."""
+
 
 class Door:
     """A door or a module: overrides what it wants to hear of. Returning True ends the search for who is meant."""

@@ -22,6 +22,7 @@ from amonsup.control.core import presence
 from amonsup.control.core.mirror import Mirror
 from amonsup.control.core.records import Asked, Priority, Said, Seen, bare
 from amonsup.control.core.room import Room
+from amonsup.control.core.turns import Turns
 from amonsup.control.desk import Desk, Door, Speaker
 from amonsup.control.doors.chat import Chat
 from amonsup.control.doors.forms import Forms
@@ -67,6 +68,7 @@ class Plane:
         doors: list[Door] = [Subscriptions(self), self._rooms, Forms(self), Queries(self), Chat(self)]
         self._doors = doors + [MODULES[module.use](self, module) for module in modules]
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._turns = Turns()
         self._is_over = False
         self._dirty: set[str] = set()
         self._refresh: asyncio.TimerHandle | None = None
@@ -130,13 +132,28 @@ class Plane:
         return row is not None and row.muted_until is not None and row.muted_until > stanzas.utc_now()
 
     def spawn(self, coroutine: object) -> None:
+        self._begin(coroutine)
+
+    def serve(self, who: str, coroutine: object) -> bool:
+        if not self._turns.begin(who):
+            cast("Coroutine[Any, Any, Any]", coroutine).close()
+            return False
+        task = self._begin(coroutine)
+        if task is None:
+            self._turns.end(who)
+            return False
+        task.add_done_callback(lambda _: self._turns.end(who))
+        return True
+
+    def _begin(self, coroutine: object) -> asyncio.Task[Any] | None:
         work = cast("Coroutine[Any, Any, Any]", coroutine)
         if self._is_over or len(self._tasks) >= MOST_TASKS:
             work.close()
-            return
+            return None
         task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
         try:

@@ -179,6 +179,10 @@ class Access:
         if len(self._refused) == 1:
             self._call_at(self._desk.now() + REFUSAL_WINDOW_S, self._tell_refused)
 
+    def close(self) -> None:
+        """What was counted of the minute that has begun is told."""
+        self._tell_refused()
+
     def _tell_refused(self) -> None:
         refused, self._refused = self._refused, {}
         at = rfc3339(time.time())

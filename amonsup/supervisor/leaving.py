@@ -90,6 +90,7 @@ class Leaving:
     def _leave(self) -> None:
         daemon = self._daemon
         daemon.tidings.say("daemon-stopped", "everything is stopped")
+        daemon.requests.close()
         daemon.readers.close()
         daemon.attendants.close()
         daemon.lives.close()

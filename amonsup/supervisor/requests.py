@@ -122,6 +122,10 @@ class Requests:
             self._await(connection, operation_id)
         return True
 
+    def close(self) -> None:
+        """Nobody is answered any more."""
+        self._access.close()
+
     # -- going out --
 
     def reply(self, call: Call, reply: Reply) -> None:

@@ -371,13 +371,16 @@ KINDS: dict[str, tuple[Callable[[], bool], type[Prosody] | type[Ejabberd]]] = {
 }
 
 
-def started(kind: str, authority: Authority, people: Iterable[str]) -> Server:
-    """A server with these accounts, in a directory of its own that `gone` removes; skips the test if there is none."""
+def started(kind: str, authority: Authority, people: Iterable[str], **limits: str) -> Server:
+    """A server with these accounts, in a directory of its own that `gone` removes; skips the test if there is none.
+
+    It has its default limits, unless `rate` (Prosody) or `shaper` (ejabberd) says otherwise.
+    """
     is_there, make = KINDS[kind]
     if not is_there():
         assert os.environ.get("CI") != "true", f"CI has {kind}"
         pytest.skip(f"no {kind} here: apt-get install {kind}")
-    made = make(Path(tempfile.mkdtemp(prefix="amsxs", dir="/tmp")), authority)
+    made = make(Path(tempfile.mkdtemp(prefix="amsxs", dir="/tmp")), authority, **limits)
     for name in people:
         made.account(name)
     made.start()

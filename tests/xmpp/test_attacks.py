@@ -18,7 +18,6 @@ SERVICES = """services:
   private: {command: "sleep 1000", min_uptime: 0s, remote: none}
   noisy: {command: "sh -c 'printf \\"one\\\\001two\\\\033[31m\\\\000]]><a>\\\\377\\\\n\\"; exec sleep 1000'"}
 """
-FLOOD = 100
 
 
 @pytest.fixture
@@ -85,23 +84,6 @@ def test_what_a_service_prints_does_not_end_the_session(site, people):
     admin.say(AGENT, "show noisy")
     admin.message("noisy", after=asked)
     assert not [xml for xml in admin.received[mark:] if xml.get("type") == "unavailable"]
-
-
-@pytest.mark.one_server
-def test_floods_and_forms_left_open_hinder_nobody_else(site, people):
-    operator, admin = online(people("operator")), online(people("admin"))
-    before = site.running("ce", "control")
-    first = operator.command(AGENT, "restart").find(f"{{{COMMANDS}}}command").get("sessionid")
-    for _ in range(FLOOD):
-        operator.send(f"<iq to='{AGENT}' type='set' id='f'><command xmlns='{COMMANDS}' node='restart'/></iq>")
-    for _ in range(FLOOD):
-        operator.say(AGENT, "status")
-    admin.say(AGENT, "show ce")
-    admin.message("ce: running")
-    operator.message("busy")
-    assert condition(operator.command(AGENT, "restart", {"services": ["ce"]}, first)) == "bad-request", "long closed"
-    assert site.running("ce", "control") == before
-    assert '"text":"too many requests' in (site.state_dir / "audit.jsonl").read_text()
 
 
 def test_a_nick_is_not_an_address(open_site, people):

@@ -9,13 +9,13 @@ from __future__ import annotations
 from amonsup.config.roles import Role
 from amonsup.control.core import chatline, wording
 from amonsup.control.core.records import Priority, Said, bare
+from amonsup.control.core.turns import MOST_PER_PERSON, STRANGERS
 from amonsup.control.desk import Desk, Door, Speaker
 from amonsup.control.doors import answers
 from amonsup.control.xmpp import stanzas
 from amonsup.wire.messages import Accepted, Caller
 
 ANSWER_TTL_S = 600.0
-MOST_PER_PERSON = 8
 
 
 class Chat(Door):
@@ -23,7 +23,6 @@ class Chat(Door):
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._busy: dict[str, int] = {}
 
     def said(self, speaker: Speaker, said: Said) -> bool:
         person = bare(said.sender)
@@ -33,13 +32,10 @@ class Chat(Door):
             return True  # our own words on another device
         caller = self._desk.caller(said.sender, "chat", said.age_s)
         if self._desk.role_of(person) is Role.NONE:
-            self._desk.spawn(self._have_refused(said.body, caller))
-            return True
-        if self._busy.get(person, 0) >= MOST_PER_PERSON:
+            self._desk.serve(STRANGERS, self._have_refused(said.body, caller))
+        elif not self._desk.serve(person, self._answer(speaker, said, caller)):
             text = f"busy: {MOST_PER_PERSON} requests of yours are under way; this one is not done: {said.body[:60]}"
             speaker.send(stanzas.message(said.sender, text), Priority.ANSWER, ANSWER_TTL_S)
-            return True
-        self._desk.spawn(self._answer(speaker, said, caller))
         return True
 
     async def _have_refused(self, text: str, caller: Caller) -> None:
@@ -52,14 +48,7 @@ class Chat(Door):
         def tell(text: str) -> None:
             speaker.send(stanzas.message(said.sender, text), Priority.ANSWER, ANSWER_TTL_S, is_kept=True)
 
-        person = bare(said.sender)
-        self._busy[person] = self._busy.get(person, 0) + 1
-        try:
-            tell(await answer(self._desk, said.body, caller, tell))
-        finally:
-            self._busy[person] -= 1
-            if not self._busy[person]:
-                del self._busy[person]
+        tell(await answer(self._desk, said.body, caller, tell))
 
 
 async def answer(desk: Desk, text: str, caller: Caller, tell: object) -> str:

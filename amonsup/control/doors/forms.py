@@ -13,7 +13,8 @@ from xml.etree.ElementTree import Element
 from amonsup.config.roles import Role
 from amonsup.control.core import chatline
 from amonsup.control.core.forms import Field, Sessions, arguments, fields, needs_form
-from amonsup.control.core.records import Asked, Priority
+from amonsup.control.core.records import Asked, Priority, bare
+from amonsup.control.core.turns import MOST_PER_PERSON, STRANGERS
 from amonsup.control.desk import Desk, Door, Speaker
 from amonsup.control.doors import answers
 from amonsup.control.xmpp import stanzas
@@ -79,7 +80,8 @@ class Forms(Door):
         verb = next((each for each in self._allowed(asked.sender) if each.name == node), None)
         if verb is None and node in chatline.VERBS:
             # Refused, and put on record, by the supervisor as well.
-            self._desk.spawn(self._desk.supervisor.request(node, {}, self._desk.caller(asked.sender, "form")))
+            who = bare(asked.sender) if self._desk.role_of(asked.sender) >= Role.VIEWER else STRANGERS
+            self._desk.serve(who, self._desk.supervisor.request(node, {}, self._desk.caller(asked.sender, "form")))
         if self._desk.role_of(asked.sender) < Role.VIEWER:
             self._refuse(speaker, asked, "service-unavailable")
         elif verb is None:
@@ -99,7 +101,7 @@ class Forms(Door):
         if action not in ("execute", "next", "complete"):
             self._refuse(speaker, asked, "bad-request")
         elif not needs_form(verb):
-            self._desk.spawn(self._carry_out(speaker, asked, verb, "", {}))
+            self._serve(speaker, asked, verb, "", {})
         else:
             session = self._sessions.open(asked.sender, verb.name, self._now())
             if session is None:
@@ -121,7 +123,12 @@ class Forms(Door):
         if isinstance(args, str):
             self._end(speaker, asked, verb.name, key, "completed", args, kind="error")
         else:
-            self._desk.spawn(self._carry_out(speaker, asked, verb, key, args))
+            self._serve(speaker, asked, verb, key, args)
+
+    def _serve(self, speaker: Speaker, asked: Asked, verb: Verb, key: str, args: dict[str, object]) -> None:
+        if not self._desk.serve(bare(asked.sender), self._carry_out(speaker, asked, verb, key, args)):
+            text = f"{MOST_PER_PERSON} requests of yours are under way; this one is not done"
+            self._refuse(speaker, asked, "resource-constraint", text)
 
     async def _carry_out(self, speaker: Speaker, asked: Asked, verb: Verb, key: str, args: dict[str, object]) -> None:
         caller = self._desk.caller(asked.sender, "form")

@@ -131,7 +131,7 @@ class Rooms(Door):
         if line.verb.kind is Kind.OPERATION or line.verb.role > line.verb.role.READER:
             return
         caller = Caller(occupant.jid, "room", room.jid, occupant.affiliation)
-        self._desk.spawn(self._answer(speaker, occupant.jid, line, caller))
+        self._desk.serve(bare(occupant.jid), self._answer(speaker, occupant.jid, line, caller))
 
     async def _answer(self, speaker: Speaker, to: str, line: chatline.Line, caller: Caller) -> None:
         reply = await self._desk.supervisor.request(line.verb.name, line.args, caller)
