@@ -41,10 +41,11 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Settings:
-    """What control is born with."""
+    """What control is born with. `seen`: the last event that need not be told any more."""
 
     site: SiteSpec
     secrets: Secrets
+    seen: int
 
 
 class Open:
@@ -113,6 +114,13 @@ class Supervisor:
         except OSError:
             pass  # nobody there to be told, or too busy: the next change is told again
 
+    def has_seen(self, seq: int) -> None:
+        """Up to here events have been dealt with: whoever comes after us need not tell them."""
+        try:
+            self._link.send(json.dumps({"do": "seen", "seq": seq}).encode())
+        except OSError:
+            pass  # then they are told twice, at worst
+
     def want_secrets(self) -> None:
         """Ask for the passwords as they are now; `on_secrets` gets them."""
         try:
@@ -155,7 +163,7 @@ class Supervisor:
     def _take_settings(self, message: dict[str, Any], fds: list[int]) -> None:
         site = msgspec.json.decode(os.pread(fds[0], os.fstat(fds[0]).st_size, 0), type=SiteSpec)
         if not self._settings.done():
-            self._settings.set_result(Settings(site, _secrets(message, fds)))
+            self._settings.set_result(Settings(site, _secrets(message, fds), message["seen"]))
 
     # -- the stream --
 

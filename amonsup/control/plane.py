@@ -42,6 +42,9 @@ MODULES: dict[str, Callable[[Desk, Module], Door]] = {"alerts": Alerts}
 
 MOST_TASKS = 200
 PRESENCE_TTL_S = 60.0
+DEALT_WITH_S = 1.0
+"""An event that is so old is told, or never will be: alerts wait half a second to see how it stands then."""
+
 SETTLE_S = 0.01
 """After an event the states are asked for a moment later: events come in bunches."""
 
@@ -55,7 +58,7 @@ class Plane:
         self.xmpp = settings.site.xmpp
         self.mirror = Mirror()
         self.supervisor = supervisor
-        self._seen_event = 0
+        self._seen_event = settings.seen
         self._told: dict[str, str] = {}  # of sessions and rooms, for a successor of the supervisor
         self._sessions = self._make_sessions()
         self._throttles = {name: presence.Throttle() for name in self._sessions}
@@ -72,6 +75,7 @@ class Plane:
         self._is_over = False
         self._dirty: set[str] = set()
         self._refresh: asyncio.TimerHandle | None = None
+        self._dealing: asyncio.TimerHandle | None = None
         self._take_secrets(settings.secrets)
 
     def _make_sessions(self) -> dict[str, Session]:
@@ -222,16 +226,30 @@ class Plane:
             self.supervisor.tell(about, text)
         args = {"follow": True, "after": self._seen_event} if self._seen_event else {"follow": True, "lines": 0}
         reply = await self.supervisor.request("events", args, on_event=self._happened)
-        if self._seen_event and isinstance(reply, Answer):  # what happened while there was no supervisor
+        if self._seen_event and isinstance(reply, Answer):  # what happened while there was no supervisor, or none of us
             for happening in msgspec.json.decode(reply.result, type=EventsResult).events:
                 self._take(happening)
         await self._look(())
+        self._deal_with()
+
+    def _deal_with(self) -> None:
+        """What has happened by now is told by the time that the supervisor hears that it is."""
+        if self._dealing is None:
+            seq, loop = self._seen_event, asyncio.get_running_loop()
+            self._dealing = loop.call_later(DEALT_WITH_S, lambda: self._dealt_with(seq))
+
+    def _dealt_with(self, seq: int) -> None:
+        self._dealing = None
+        self.supervisor.has_seen(seq)
+        if self._seen_event > seq:
+            self._deal_with()
 
     def _happened(self, raw: msgspec.Raw) -> None:
         self._take(msgspec.json.decode(raw, type=Happening))
 
     def _take(self, happening: Happening) -> None:
         self._seen_event = max(self._seen_event, happening.seq)
+        self._deal_with()
         for door in self._doors:
             door.happened(happening)
         if happening.service in self.mirror.rows or not happening.service:

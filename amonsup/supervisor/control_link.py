@@ -23,7 +23,7 @@ from amonsup.loop import channel as channels
 from amonsup.loop.channel import Channel, Message
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters.store import Store
-from amonsup.supervisor.hearsay import Answered, SessionSays, WantsSecrets, heard, printable
+from amonsup.supervisor.hearsay import Answered, HasSeen, SessionSays, WantsSecrets, heard, printable
 
 CONTROL = "control"
 LINK = f"link:{CONTROL}"
@@ -50,13 +50,20 @@ class ControlLink:
     """The channel to whatever control process is alive. `welcome` takes our end of a new stream."""
 
     def __init__(
-        self, loop: Loop, store: Store, site: Callable[[], SiteSpec], welcome: Callable[[socket.socket], None]
+        self,
+        loop: Loop,
+        store: Store,
+        site: Callable[[], SiteSpec],
+        welcome: Callable[[socket.socket], None],
+        newest: Callable[[], int],
     ) -> None:
         self.sessions: dict[str, str] = {}  # name -> what control last said of it
         self._loop = loop
         self._store = store
         self._site = site
         self._welcome = welcome
+        self._newest = newest
+        self._seen = -1  # so far control has dealt with what happened; whoever comes after it goes on from there
         self._channel: Channel | None = None
         self._asked: dict[int, Callable[[str], None]] = {}
         self._number = 0
@@ -108,7 +115,9 @@ class ControlLink:
         fds = [os.memfd_create("settings", os.MFD_CLOEXEC)]
         os.write(fds[0], msgspec.json.encode(site))
         passwords = _open_passwords(site.xmpp, fds)
-        self._channel.send({"do": "settings", "passwords": passwords}, tuple(fds))
+        if self._seen < 0:
+            self._seen = self._newest()
+        self._channel.send({"do": "settings", "passwords": passwords, "seen": self._seen}, tuple(fds))
         channels.close_all(fds)
 
     def renew_secrets(self) -> None:
@@ -125,6 +134,8 @@ class ControlLink:
         if session := heard(message, SessionSays):
             if session.name in self.sessions or len(self.sessions) < MOST_TOLD:
                 self.sessions[session.name[:300]] = printable(session.text[:300])
+        elif has_seen := heard(message, HasSeen):
+            self._seen = min(has_seen.seq, self._newest())
         elif heard(message, WantsSecrets):
             self.renew_secrets()
         elif (answer := heard(message, Answered)) and answer.number in self._asked:

@@ -110,7 +110,13 @@ class Supervisor:
         self.lives.extras[PROBER] = self.prober.make
         errands.probe, errands.overdue = self.prober.ask, self.prober.overdue
         self.readers = Readers(self.site, self.watch, births.account)
-        self.control = ControlLink(self.loop, self.store, lambda: self.configuration.loaded.site, self._welcome_control)
+        self.control = ControlLink(
+            self.loop,
+            self.store,
+            lambda: self.configuration.loaded.site,
+            self._welcome_control,
+            lambda: self.tidings.newest,
+        )
         self.lives.extras[CONTROL] = self.control.make
         self.leaving = Leaving(self)
         self.orders = Orders(self, self.leaving.fleet_down)

@@ -125,6 +125,10 @@ class SessionSays(_Spoken, frozen=True, tag="session"):
     text: Annotated[str, msgspec.Meta(max_length=20_000)]
 
 
+class HasSeen(_Spoken, frozen=True, tag="seen"):
+    seq: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class WantsSecrets(_Spoken, frozen=True, tag="secrets"):
     """A login was refused: has the password changed?"""
 

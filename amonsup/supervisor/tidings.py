@@ -91,6 +91,11 @@ class Tidings:
                     found[epoch] = int(number)
         return found
 
+    @property
+    def newest(self) -> int:
+        """The number of the last thing that happened."""
+        return self._chronicle.sequence
+
     def happenings(self) -> Iterator[Happening]:
         """All that is kept, oldest first."""
         decoder = msgspec.json.Decoder(Happening)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 
 import pytest
 from support.cable import Cable
@@ -115,6 +116,26 @@ def test_what_a_cable_swallows_comes_after_all(cable, open_site, people):
     assert lives(site, "ce") == first + 1
     gone_for_others = [xml for xml in admin.received[mark:] if xml.get("type") == "unavailable"]
     assert not gone_for_others, "it was resumed: nobody saw us leave"
+
+
+def test_what_happens_while_control_is_dead_is_told_afterwards(open_site, people):
+    """Also what is well again by then: nobody else has told it."""
+    site = open_site(SERVICES, access=ALERTS)
+    admin = people("admin")
+    admin.subscribe(SITE)
+    admin.presence(AGENT)
+    before = site.running("ce", "control")
+    site.cli("mute", "weak", "1h")
+    mark = admin.mark
+    os.kill(before["control"], signal.SIGSTOP)  # for it to see nothing of what comes next
+    site.kill("weak")
+    site.kill("ce")
+    until(lambda: site.pid("ce") not in (0, None, before["ce"]), "it is back")
+    os.kill(before["control"], signal.SIGKILL)
+    admin.message("gsi: ce running: killed by SIGKILL", after=mark)
+    assert site.running("control") != before["control"]
+    assert len(bodies(admin, "ce running", mark)) == 1
+    assert not bodies(admin, "weak", mark), "nobody wants to hear of it"
 
 
 def test_a_held_cable_delays_and_loses_nothing(cable, open_site, people):

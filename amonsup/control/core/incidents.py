@@ -83,6 +83,8 @@ class Incidents:
 
     def found(self, row: StatusRow, at: str) -> Incident | None:
         """A service that stands badly when we begin to look: whatever did that, nobody of us has told it."""
+        if row.name in self.open:
+            return None  # of which there is an event
         is_bad = row.state in ("fatal", "unhealthy") or (row.state == "exited" and not _is_good(row))
         if not is_bad:
             return None

@@ -34,7 +34,7 @@ class Chat(Door):
         if self._desk.role_of(person) is Role.NONE:
             self._desk.serve(STRANGERS, self._have_refused(said.body, caller))
         elif not self._desk.serve(person, self._answer(speaker, said, caller)):
-            text = f"busy: {MOST_PER_PERSON} requests of yours are under way; this one is not done: {said.body[:60]}"
+            text = f"busy: {MOST_PER_PERSON} requests of yours are under way; not carried out: {said.body[:60]}"
             speaker.send(stanzas.message(said.sender, text), Priority.ANSWER, ANSWER_TTL_S)
         return True
 

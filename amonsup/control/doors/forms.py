@@ -127,7 +127,7 @@ class Forms(Door):
 
     def _serve(self, speaker: Speaker, asked: Asked, verb: Verb, key: str, args: dict[str, object]) -> None:
         if not self._desk.serve(bare(asked.sender), self._carry_out(speaker, asked, verb, key, args)):
-            text = f"{MOST_PER_PERSON} requests of yours are under way; this one is not done"
+            text = f"{MOST_PER_PERSON} requests of yours are under way; this one is not carried out"
             self._refuse(speaker, asked, "resource-constraint", text)
 
     async def _carry_out(self, speaker: Speaker, asked: Asked, verb: Verb, key: str, args: dict[str, object]) -> None:

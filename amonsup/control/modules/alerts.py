@@ -43,7 +43,7 @@ class Alerts(Door):
         self._open(self._incidents.happened(happening))
 
     def _open(self, incident: Incident | None) -> None:
-        if incident is not None and not self._desk.is_muted(incident.service):
+        if incident is not None:
             self._pending[incident.key] = incident
             self._settle(SETTLE_S)
 
@@ -71,7 +71,8 @@ class Alerts(Door):
 
     def _tell(self) -> None:
         self._settling = None
-        pending, self._pending = list(self._pending.values()), {}
+        pending = [each for each in self._pending.values() if not self._desk.is_muted(each.service)]
+        self._pending = {}
         single = [each for each in pending if self._incidents.admits(self._now())]
         for incident in single:
             self._desk.spawn(self._tell_one(incident))
