@@ -39,6 +39,11 @@ for number in range(int(sys.argv[1])):
     os.write(1, b"stamp %d end\\n" % time.monotonic_ns())
 time.sleep(3600)
 """
+FLOOD = f"""\
+  flood:
+    command: "yes {"x" * 106}"
+    logging: {{max_size: 50MB, max_files: 2, compress: false}}
+"""
 STAMP = re.compile(rb"stamp (\d+) end")
 LINE_BYTES = 107
 FILE_BYTES = 50 * 1024 * 1024
@@ -56,37 +61,40 @@ def reading(lab: Lab, settings: Settings) -> list[Table]:
 
 def _following(lab: Lab, settings: Settings) -> list[Table]:
     latency = Row("logs -f, to the terminal", targets=TARGETS.get("logs_follow", ()))
+    beside = Row("the same, beside a service that floods", base=latency.subject)
     idle = Row("logs -f", unit="1/s", targets=TARGETS.get("logs_idle", ()))
-    guarded(latency, lambda: _follow(lab, settings, idle))
+    guarded(latency, lambda: _follow(lab, settings, "", idle))
+    guarded(beside, lambda: _follow(lab, settings, FLOOD, None))
     seconds = settings.idle_seconds
     return [
-        Table("reading: a line's way from the service's write(2) to a pseudo terminal's reader", [latency]),
+        Table("reading: a line's way from the service's write(2) to a pseudo terminal's reader", [latency, beside]),
         Table(f"reading: wake-ups per second of logs -f over {seconds:g} s in which nothing is written", [idle]),
     ]
 
 
-def _follow(lab: Lab, settings: Settings, idle: Row) -> list[float]:
-    """Milliseconds of each line. Fills `idle` on the way."""
+def _follow(lab: Lab, settings: Settings, more: str, idle: Row | None) -> list[float]:
+    """Milliseconds of each line. `more`: what else there is in conf.d. Fills `idle` on the way."""
     count = settings.follow_lines
     home = lab.home("reading")
     peer = Amonsup(lab)
     peer.prepare(home, [])
     (home / "stamper.py").write_text(STAMPER)
     command = f"{sys.executable} -I -S {home}/stamper.py {count} {home}/go"
-    (home / "conf.d" / "bench.yaml").write_text(f"services:\n  stamper: {{command: {command}}}\n")
+    (home / "conf.d" / "bench.yaml").write_text(f"services:\n  stamper: {{command: {command}}}\n{more}")
     running = peer.launch(home, [])
     try:
         config = peer.config(home)
         _until((home / "run" / "amonsup.sock").exists, "amonsupd listens")
         with _on_terminal([str(BIN / "amonsup"), "-c", str(config), "logs", "-f", "stamper"]) as (pid, fd):
-            say(f"{count} lines, 50 ms apart")
+            say(f"{count} lines, 50 ms apart{', beside a flood' if more else ''}")
             _shown(fd, b"ready")
             (home / "go").touch()
             found = _stamps(fd, count)
-            time.sleep(1.0)
-            before, began = procfs.context_switches(pid), time.monotonic()
-            time.sleep(settings.idle_seconds)
-            idle.samples.append((procfs.context_switches(pid) - before) / (time.monotonic() - began))
+            if idle is not None:
+                time.sleep(1.0)
+                before, began = procfs.context_switches(pid), time.monotonic()
+                time.sleep(settings.idle_seconds)
+                idle.samples.append((procfs.context_switches(pid) - before) / (time.monotonic() - began))
         return found
     finally:
         running.stop()
