@@ -11,12 +11,22 @@ has appeared in a directory; only then, and at most every ASK_S, an attendant is
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import fnmatch
 import os
-import stat
 
 from amonsup.logs import inotify, ledger
+from amonsup.logs.tail_cuts import Cuts
+from amonsup.logs.tail_records import Records
+from amonsup.logs.tailed import (
+    Beat,
+    Tail,
+    TailSource,
+    is_another,
+    is_inotify,
+    is_readable_file,
+    is_somebody_cutting,
+    keep_copy,
+)
 from amonsup.logs.watches import RECORD_DIR, Watches
 from amonsup.loop.loop import READ, Loop
 
@@ -29,118 +39,9 @@ if TYPE_CHECKING:
 
 PAUSE_S = 0.003
 ASK_S = 1.0
-LOCKED_S = 0.05
 MOST_FORMER = 3
 MOST_FORMERS = 100
-MOST_STALE = 8
 READ_EVENTS = 65536
-SUFFIX = ".ledger"
-
-
-class Tail:
-    """One inode. `seen`: its size when it was last looked at; `cutting`: an attendant is cutting it."""
-
-    __slots__ = (
-        "asked_size",
-        "cutting",
-        "earlier",
-        "fd",
-        "is_behind",
-        "is_former",
-        "log",
-        "path",
-        "record",
-        "record_fd",
-        "seen",
-    )
-
-    def __init__(self, log: str, path: str, fd: int, record: ledger.Entry, record_fd: int, is_former: bool) -> None:
-        self.log = log
-        self.path = path
-        self.fd = fd
-        self.record = record
-        self.record_fd = record_fd
-        self.is_former = is_former
-        self.seen = 0
-        self.cutting = False
-        self.is_behind = False  # it is to be cut, and the last cut is not judged yet
-        self.asked_size = 0
-        self.earlier: dict[int, int] = {}  # inode of a copy to its descriptor
-
-
-class TailSource:
-    """The bytes of a tail by position, those that were cut off included as long as the copy is at hand."""
-
-    def __init__(self, tail: Tail, beat: Beat) -> None:
-        self._tail = tail
-        self._beat = beat
-
-    def read(self, position: int, size: int) -> tuple[int, bytes]:
-        """What was cut off first, then the file itself, joined: a cut need not lie at a line's end."""
-        tail = self._tail
-        if tail.cutting:
-            return position, b""
-        raw = b""
-        for inode, start, end in tail.record["earlier"]:
-            at = position + len(raw)
-            if start <= at < end and inode not in tail.earlier:
-                return position, raw  # an attendant is looking for the copy
-            if start <= at < end:
-                raw += os.pread(tail.earlier[inode], min(size - len(raw), end - at), at - start)
-        base = tail.record["base"]
-        if not raw:
-            position = max(position, base)
-        at = position + len(raw)
-        return position, raw + os.pread(tail.fd, size - len(raw), at - base) if at >= base else raw
-
-    def end(self) -> int:
-        size: int = self._tail.record["base"] + os.fstat(self._tail.fd).st_size
-        return size
-
-    def generation(self, position: int) -> int:
-        return self._beat.generation
-
-    def close(self) -> None:
-        pass
-
-
-class Beat:
-    """All tails of one service."""
-
-    __slots__ = (
-        "answered",
-        "ask_at",
-        "directories",
-        "generation",
-        "instance",
-        "is_asking",
-        "is_known",
-        "max_size",
-        "patterns",
-        "paused",
-        "rules",
-        "service",
-        "tails",
-        "wanted",
-        "watches",
-    )
-
-    def __init__(self, service: str) -> None:
-        self.service = service
-        self.patterns: list[str] = []
-        self.rules: list[Rule] = []
-        self.generation = 0
-        self.max_size = 0
-        self.instance = -1
-        self.paused = False
-        self.directories: dict[int, list[str]] = {}
-        self.watches: dict[int, Tail] = {}
-        self.tails: dict[tuple[int, int], Tail] = {}
-        self.wanted: set[int] = set()  # inodes that were asked for last
-        self.answered: set[tuple[int, int]] = set()
-        self.is_asking = False
-        self.is_known = False  # it was looked for before: what appears now is new
-        self.ask_at = 0.0
 
 
 class Tails:
@@ -155,11 +56,12 @@ class Tails:
         complain: Callable[[str, str], None],
     ) -> None:
         self._loop = loop
-        self._directory = os.path.join(log_dir, RECORD_DIR)
+        self._records = Records(os.path.join(log_dir, RECORD_DIR))
         self._watches = watches
         self._send = send
         self._complain = complain
         self._beats: dict[str, Beat] = {}
+        self._cuts = Cuts(self, loop, watches, send)
 
     # -- told by the supervisor --
 
@@ -178,9 +80,9 @@ class Tails:
         beat.is_asking = False  # whoever was asked has died with his supervisor
         for tail in beat.tails.values():
             if tail.cutting:
-                self._wait_for_cut(beat, tail)
+                self._cuts.wait(beat, tail)
         if not is_same or not beat.tails:
-            self._ask(beat)
+            self.ask(beat)
         else:
             files = [[t.path, t.record["dev"], t.record["ino"]] for t in beat.tails.values() if not t.is_former][:50]
             self._send({"do": "following", "service": service, "files": files}, ())
@@ -191,7 +93,7 @@ class Tails:
             return
         beat.rules = rules
         for tail in beat.tails.values():
-            self._watch(beat, tail, None)
+            self.watch(beat, tail, None)
 
     def began(self, service: str, generation: int) -> None:
         """A life of the service: what is read from now on counts as its."""
@@ -208,7 +110,7 @@ class Tails:
         if beat is None or len(fds) < len(message["files"]) + (1 if message["first"] else 0):
             return
         if message["first"]:
-            if not _is_inotify(fds[0]):
+            if not is_inotify(fds[0]):
                 beat.is_asking = False
                 self._complain(beat.service, "whoever looked for its files answered with something else")
                 return
@@ -226,11 +128,13 @@ class Tails:
             beat.is_asking = False
             for key, tail in beat.tails.items():
                 tail.is_former = tail.is_former or key not in beat.answered
-            self._marker(beat)
+            if not beat.is_known:  # from now on a file that appears is new, and judged from its beginning
+                beat.is_known = True
+                self._records.mark(beat.service)
             for tail in beat.tails.values():
                 self._give_up_copies(beat, tail)
             self._drop_formers(beat)
-            self._drop_stale(beat)
+            self._records.drop_stale(beat.service, [tail.log for tail in beat.tails.values()])
 
     def was_cut(self, message: Message, fds: list[int]) -> None:
         """What came of a rotation; with it comes the copy, as long as anything was cut off."""
@@ -241,14 +145,14 @@ class Tails:
         if message["again"]:
             tail.asked_size = 0
         copy = fds.pop(0) if fds and is_readable_file(fds[0]) else -1
-        self._after_cut(beat, tail, copy)
+        self._cuts.done(beat, tail, copy)
 
     def rotate(self, service: str) -> None:
         """All files of the service, now."""
         beat = self._beats.get(service)
         if beat is not None:
             for tail in list(beat.tails.values()):
-                self._cut(beat, tail)
+                self._cuts.cut(beat, tail)
 
     # -- events --
 
@@ -280,21 +184,21 @@ class Tails:
             tail = beat.watches.get(number)
             if mask & inotify.Q_OVERFLOW:
                 grown.update(dict.fromkeys(beat.tails.values()))
-                self._ask(beat)
+                self.ask(beat)
             elif tail is not None:
                 grown[tail] = None
                 if mask & inotify.MOVE_SELF or (mask & inotify.ATTRIB and not self._is_linked(tail)):
-                    self._ask(beat)
+                    self.ask(beat)
             elif number in beat.directories and (not name or self._is_meant(beat, number, os.fsdecode(name))):
-                self._ask(beat)
+                self.ask(beat)
         for tail in grown:
-            self._look(beat, tail)
+            self.look(beat, tail)
 
     @staticmethod
     def _is_meant(beat: Beat, number: int, name: str) -> bool:
         return any(fnmatch.fnmatchcase(name, part) for part in beat.directories[number])
 
-    def _ask(self, beat: Beat) -> None:
+    def ask(self, beat: Beat) -> None:
         """Have an attendant look again, not more often than every ASK_S."""
         if beat.is_asking or not beat.patterns:
             return
@@ -309,7 +213,8 @@ class Tails:
         if self._beats.get(beat.service) is not beat or not beat.is_asking:
             return
         beat.ask_at = self._loop.now() + ASK_S
-        wanted = [list(each) for each in self._wanted(beat)]
+        beat.is_known = beat.is_known or self._records.is_marked(beat.service)
+        wanted = [list(each) for each in self._records.inodes(beat.service)]
         beat.wanted = {inode for _, inode in wanted}
         fds = (beat.instance,) if beat.instance >= 0 else ()
         self._send({"do": "attend", "service": beat.service, "wanted": wanted}, fds)
@@ -327,23 +232,22 @@ class Tails:
         if tail is not None:
             beat.watches[told["watch"]] = tail
             tail.is_former = told["former"]
-            self._look(beat, tail)
+            self.look(beat, tail)
             return False
         if self._take_copy(beat, status, fd):
             return True
         log = f"{beat.service}.file-{status.st_dev:x}-{status.st_ino}"
-        if told["former"] and not os.path.exists(self._record_path(log)):
+        if told["former"] and not self._records.has(log):
             return False
         try:
-            os.makedirs(self._directory, 0o700, exist_ok=True)
-            record_fd = os.open(self._record_path(log), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            record_fd = self._records.open(log)
         except OSError as error:
             self._complain(beat.service, f"{told['path']} is not watched: {error.strerror}")
             return False
         judged = self._watches.recorded_position(log)
         try:
             record = ledger.load(record_fd)
-            is_new = record is None or (record["cut"] is None and _is_another(record, fd, status.st_size, judged))
+            is_new = record is None or (record["cut"] is None and is_another(record, fd, status.st_size, judged))
             if record is None:
                 record = ledger.entry(status, ledger.head_of(fd))
         except OSError as error:
@@ -352,7 +256,7 @@ class Tails:
             return False
         tail = Tail(log, told["path"], fd, record, record_fd, told["former"])
         beat.tails[key] = beat.watches[told["watch"]] = tail
-        with self._forgiving(beat, tail):
+        with self.forgiving(beat, tail):
             self._begin(beat, tail, judged if is_new else None, is_new=is_new)
         return True
 
@@ -360,7 +264,7 @@ class Tails:
         record = tail.record
         if not ledger.try_lock(tail.record_fd):
             tail.cutting = True
-            self._wait_for_cut(beat, tail)
+            self._cuts.wait(beat, tail)
             return
         ledger.unlock(tail.record_fd)
         if record["cut"] is not None:
@@ -368,33 +272,33 @@ class Tails:
         elif is_new:
             # Another file under a number that was used before goes on behind what that one had.
             record.update(base=judged or 0, head=ledger.head_of(tail.fd), earlier=[])
-        self._save(beat, tail)
-        self._watch(beat, tail, record["base"] if is_new and beat.is_known else None)
-        self._look(beat, tail)
+        self.save(beat, tail)
+        self.watch(beat, tail, record["base"] if is_new and beat.is_known else None)
+        self.look(beat, tail)
 
     def _take_copy(self, beat: Beat, status: os.stat_result, fd: int) -> bool:
         """A copy of what was cut off a file, opened for a logger that has not read it to its end."""
         for tail in beat.tails.values():
             if any(inode == status.st_ino for inode, _, _ in tail.record["earlier"]):
-                _keep_copy(tail, status.st_ino, fd)
+                keep_copy(tail, status.st_ino, fd)
                 self._watches.grown(tail.log)
                 return True
         return False
 
-    def _watch(self, beat: Beat, tail: Tail, start: int | None) -> None:
+    def watch(self, beat: Beat, tail: Tail, start: int | None) -> None:
         if beat.rules:
             self._watches.begin(beat.service, tail.log, beat.rules, TailSource(tail, beat), start=start, path=tail.path)
         else:
             self._watches.end(tail.log)
 
-    def _look(self, beat: Beat, tail: Tail) -> None:
+    def look(self, beat: Beat, tail: Tail) -> None:
         """It may have grown, or have been emptied."""
         if not tail.cutting:
-            with self._forgiving(beat, tail):
+            with self.forgiving(beat, tail):
                 self._look_closer(beat, tail)
 
     @contextlib.contextmanager
-    def _forgiving(self, beat: Beat, tail: Tail) -> Iterator[None]:
+    def forgiving(self, beat: Beat, tail: Tail) -> Iterator[None]:
         """Any file system may fail at any time, and a service may have its files on one of its own (FUSE)."""
         try:
             yield
@@ -405,22 +309,22 @@ class Tails:
         size = os.fstat(tail.fd).st_size
         record = tail.record
         if size < tail.seen or not ledger.begins_with(tail.fd, record["head"]):
-            if _is_somebody_cutting(tail):
+            if is_somebody_cutting(tail):
                 tail.cutting = True
-                self._wait_for_cut(beat, tail)
+                self._cuts.wait(beat, tail)
                 return
             # Emptied by somebody: what comes now is new. (What nobody had read of the old is gone.)
             record["base"] += tail.seen
             record["head"] = ledger.head_of(tail.fd)
-            self._save(beat, tail)
+            self.save(beat, tail)
         elif size > tail.seen < ledger.HEAD:
             record["head"] = ledger.head_of(tail.fd)
-            self._save(beat, tail)
+            self.save(beat, tail)
         tail.seen = size
         self._drop_copies(tail)
         self._watches.grown(tail.log)
         if beat.max_size and size >= max(beat.max_size, 2 * tail.asked_size) and not tail.is_former:
-            self._cut(beat, tail)
+            self._cuts.cut(beat, tail)
 
     def _drop_copies(self, tail: Tail) -> None:
         """Copies that were judged to their end."""
@@ -434,97 +338,14 @@ class Tails:
         lost = [each for each in tail.record["earlier"] if each[0] in beat.wanted and each[0] not in tail.earlier]
         if lost and not tail.cutting:
             tail.record["earlier"] = [each for each in tail.record["earlier"] if each not in lost]
-            self._save(beat, tail)
+            self.save(beat, tail)
             self._watches.grown(tail.log)
 
-    def _is_caught_up(self, tail: Tail) -> bool:
-        """Whether nothing of what was cut off is still to be judged: another cut would move it further away."""
-        position = self._watches.position(tail.log)
-        return position is None or position >= tail.record["base"]
-
-    def _save(self, beat: Beat, tail: Tail) -> None:
+    def save(self, beat: Beat, tail: Tail) -> None:
         try:
             ledger.save(tail.record_fd, tail.record)
         except OSError as error:
             self._complain(beat.service, f"{tail.path}: its place cannot be recorded: {error.strerror}")
-
-    # -- rotating --
-
-    def _cut(self, beat: Beat, tail: Tail) -> None:
-        if not tail.cutting and not tail.is_former:
-            with self._forgiving(beat, tail):
-                self._have_cut(beat, tail)
-
-    def _have_cut(self, beat: Beat, tail: Tail) -> None:
-        size = os.fstat(tail.fd).st_size
-        if not size:
-            return
-        if not self._is_caught_up(tail):
-            if not tail.is_behind:
-                tail.is_behind = True
-                self._loop.call_at(self._loop.now() + LOCKED_S, lambda: self._cut_later(beat, tail))
-            return
-        tail.cutting = True
-        tail.asked_size = size
-        message = {
-            "do": "cut",
-            "service": beat.service,
-            "path": tail.path,
-            "dev": tail.record["dev"],
-            "ino": tail.record["ino"],
-        }
-        self._send(message, (tail.record_fd,))
-
-    def _cut_later(self, beat: Beat, tail: Tail) -> None:
-        tail.is_behind = False
-        if tail.fd >= 0:
-            self._cut(beat, tail)
-
-    def _after_cut(self, beat: Beat, tail: Tail, copy: int = -1) -> None:
-        tail.cutting = False
-        with self._forgiving(beat, tail):
-            self._take_up(beat, tail, copy)
-
-    def _take_up(self, beat: Beat, tail: Tail, copy: int) -> None:
-        """Whatever became of it stands in the record."""
-        record = ledger.load(tail.record_fd)
-        if record is not None:
-            if record["cut"] is not None:
-                ledger.settle(record, tail.fd)
-            if record["base"] != tail.record["base"]:
-                tail.asked_size = 0
-            tail.record = record
-            _drop_unnamed(tail)
-        if copy >= 0:
-            _keep_copy(tail, os.fstat(copy).st_ino, copy)
-        tail.seen = os.fstat(tail.fd).st_size
-        if tail.seen < ledger.HEAD or record is None:
-            tail.record["head"] = ledger.head_of(tail.fd)
-        self._save(beat, tail)
-        if tail.log not in self._watches:
-            self._watch(beat, tail, None)
-        if any(inode not in tail.earlier for inode, _, end in tail.record["earlier"]):
-            position = self._watches.position(tail.log)
-            if position is not None and position < tail.record["base"]:
-                self._ask(beat)  # the copy has to be found first
-        self._look(beat, tail)
-
-    def _wait_for_cut(self, beat: Beat, tail: Tail) -> None:
-        """Somebody else's order: until the record is unlocked its positions may still move."""
-        is_free = False
-        with self._forgiving(beat, tail):
-            fd = os.open(f"/proc/self/fd/{tail.record_fd}", os.O_RDWR | os.O_CLOEXEC)
-            is_free = ledger.try_lock(fd)
-            os.close(fd)
-        if is_free:
-            tail.asked_size = 0  # whoever was asked may never have heard of it
-            self._after_cut(beat, tail)
-        elif tail.record_fd >= 0:
-            self._loop.call_at(self._loop.now() + LOCKED_S, lambda: self._look_for_lock(beat, tail))
-
-    def _look_for_lock(self, beat: Beat, tail: Tail) -> None:
-        if tail.cutting and tail.record_fd >= 0:
-            self._wait_for_cut(beat, tail)
 
     # -- ends --
 
@@ -575,8 +396,7 @@ class Tails:
             del beat.watches[number]
         if is_for_good:
             self._watches.end(tail.log)
-            with contextlib.suppress(OSError):
-                os.unlink(self._record_path(tail.log))
+            self._records.drop(tail.log)
         else:
             self._watches.leave(tail.log)
         for fd in (tail.fd, tail.record_fd, *tail.earlier.values()):
@@ -592,94 +412,4 @@ class Tails:
             os.close(beat.instance)
             beat.instance = -1
         del self._beats[beat.service]
-        with contextlib.suppress(OSError):
-            os.unlink(self._marker_path(beat.service))
-
-    # -- what is on disk --
-
-    def _record_path(self, log: str) -> str:
-        return os.path.join(self._directory, log + SUFFIX)
-
-    def _marker_path(self, service: str) -> str:
-        return os.path.join(self._directory, f"{service}.files")
-
-    def _marker(self, beat: Beat) -> None:
-        """From now on a file that appears is new, and judged from its beginning."""
-        if not beat.is_known:
-            beat.is_known = True
-            with contextlib.suppress(OSError):
-                os.makedirs(self._directory, 0o700, exist_ok=True)
-                os.close(os.open(self._marker_path(beat.service), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-    def _wanted(self, beat: Beat) -> list[tuple[int, int]]:
-        """What a predecessor followed: perhaps it has another name by now."""
-        beat.is_known = beat.is_known or os.path.exists(self._marker_path(beat.service))
-        found = []
-        for name in self._records(beat.service):
-            with contextlib.suppress(OSError):
-                fd = os.open(os.path.join(self._directory, name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-                record = ledger.load(fd)
-                os.close(fd)
-                if record is not None:
-                    found.append((record["dev"], record["ino"]))
-                    found += [(record["dev"], inode) for inode, _, _ in record["earlier"]]
-        return found[:200]
-
-    def _records(self, service: str) -> list[str]:
-        try:
-            names = os.listdir(self._directory)
-        except OSError:
-            return []
-        return [name for name in names if name.startswith(f"{service}.file-") and name.endswith(SUFFIX)]
-
-    def _drop_stale(self, beat: Beat) -> None:
-        """Records of files that cannot be found; some are kept, they may come back with their directory."""
-        known = {tail.log + SUFFIX for tail in beat.tails.values()}
-        paths = [os.path.join(self._directory, name) for name in self._records(beat.service) if name not in known]
-        if len(paths) <= MOST_STALE:
-            return
-        with contextlib.suppress(OSError):
-            for path in sorted(paths, key=os.path.getmtime)[:-MOST_STALE]:
-                os.unlink(path)
-                os.unlink(path.removesuffix(SUFFIX))
-
-
-def is_readable_file(fd: int) -> bool:
-    """It came from somebody with a service's rights: anything else could stop us, or make us wait."""
-    try:
-        mode = fcntl.fcntl(fd, fcntl.F_GETFL)
-        return stat.S_ISREG(os.fstat(fd).st_mode) and not mode & os.O_PATH and mode & os.O_ACCMODE != os.O_WRONLY
-    except OSError:
-        return False
-
-
-def _keep_copy(tail: Tail, inode: int, fd: int) -> None:
-    """Only what the record names is read, and only that is let go again."""
-    if not any(inode == each for each, _, _ in tail.record["earlier"]):
-        os.close(fd)
-        return
-    if inode in tail.earlier:
-        os.close(tail.earlier[inode])
-    tail.earlier[inode] = fd
-
-
-def _drop_unnamed(tail: Tail) -> None:
-    """Copies that the record does not name any more."""
-    named = {inode for inode, _, _ in tail.record["earlier"]}
-    for inode in [each for each in tail.earlier if each not in named]:
-        os.close(tail.earlier.pop(inode))
-
-
-def _is_inotify(fd: int) -> bool:
-    return os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:inotify"
-
-
-def _is_somebody_cutting(tail: Tail) -> bool:
-    """Whether the record has moved on without us: an attendant whose supervisor died before we heard of it."""
-    found = ledger.load(tail.record_fd)
-    return found is not None and (found["cut"] is not None or found["base"] != tail.record["base"])
-
-
-def _is_another(record: ledger.Entry, fd: int, size: int, judged: int | None) -> bool:
-    """Whether the file is not the one that the record speaks of, or has been emptied since."""
-    return not ledger.begins_with(fd, record["head"]) or (judged is not None and judged - record["base"] > size)
+        self._records.unmark(beat.service)

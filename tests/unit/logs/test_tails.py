@@ -82,7 +82,7 @@ def test_a_file_that_fails_is_complained_of(tmp_path: Path, world: World, monkey
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(tails.ledger, "begins_with", failing)
-    world.tails._look(world.tails._beats["s"], next(iter(world.tails._beats["s"].tails.values())))
+    world.tails.look(world.tails._beats["s"], next(iter(world.tails._beats["s"].tails.values())))
     assert world.said == ["/x/a.log: Input/output error"]
 
 
@@ -112,9 +112,9 @@ def test_a_cut_that_a_dead_supervisor_had_ordered_is_no_emptying(tmp_path: Path,
     cut = {**tail.record, "base": 4096, "head": ledger.head_of(tail.fd, 4096), "earlier": [[1, 0, 4096]]}
     ledger.save(tail.record_fd, cut)
     path.write_bytes(before[4096:])
-    world.tails._look(world.tails._beats["s"], tail)
+    world.tails.look(world.tails._beats["s"], tail)
     assert tail.record["base"] == 4096
     assert tail.seen == len(before) - 4096
     path.write_bytes(b"")
-    world.tails._look(world.tails._beats["s"], tail)
+    world.tails.look(world.tails._beats["s"], tail)
     assert tail.record["base"] == len(before), "and an emptying is one"

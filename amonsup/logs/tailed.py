@@ -1,0 +1,163 @@
+"""One file that a service writes by itself, as it is followed (tails.py): its descriptors, its place, its bytes.
+
+Its descriptors came from somebody with the service's rights, so what they are is looked at before they are used.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+
+from amonsup.logs import ledger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amonsup.logs.watching import Rule
+
+
+class Tail:
+    """One inode. `seen`: its size when it was last looked at; `cutting`: an attendant is cutting it."""
+
+    __slots__ = (
+        "asked_size",
+        "cutting",
+        "earlier",
+        "fd",
+        "is_behind",
+        "is_former",
+        "log",
+        "path",
+        "record",
+        "record_fd",
+        "seen",
+    )
+
+    def __init__(self, log: str, path: str, fd: int, record: ledger.Entry, record_fd: int, is_former: bool) -> None:
+        self.log = log
+        self.path = path
+        self.fd = fd
+        self.record = record
+        self.record_fd = record_fd
+        self.is_former = is_former
+        self.seen = 0
+        self.cutting = False
+        self.is_behind = False  # it is to be cut, and the last cut is not judged yet
+        self.asked_size = 0
+        self.earlier: dict[int, int] = {}  # inode of a copy to its descriptor
+
+
+class TailSource:
+    """The bytes of a tail by position, those that were cut off included as long as the copy is at hand."""
+
+    def __init__(self, tail: Tail, beat: Beat) -> None:
+        self._tail = tail
+        self._beat = beat
+
+    def read(self, position: int, size: int) -> tuple[int, bytes]:
+        """What was cut off first, then the file itself, joined: a cut need not lie at a line's end."""
+        tail = self._tail
+        if tail.cutting:
+            return position, b""
+        raw = b""
+        for inode, start, end in tail.record["earlier"]:
+            at = position + len(raw)
+            if start <= at < end and inode not in tail.earlier:
+                return position, raw  # an attendant is looking for the copy
+            if start <= at < end:
+                raw += os.pread(tail.earlier[inode], min(size - len(raw), end - at), at - start)
+        base = tail.record["base"]
+        if not raw:
+            position = max(position, base)
+        at = position + len(raw)
+        return position, raw + os.pread(tail.fd, size - len(raw), at - base) if at >= base else raw
+
+    def end(self) -> int:
+        size: int = self._tail.record["base"] + os.fstat(self._tail.fd).st_size
+        return size
+
+    def generation(self, position: int) -> int:
+        return self._beat.generation
+
+    def close(self) -> None:
+        pass
+
+
+class Beat:
+    """All tails of one service."""
+
+    __slots__ = (
+        "answered",
+        "ask_at",
+        "directories",
+        "generation",
+        "instance",
+        "is_asking",
+        "is_known",
+        "max_size",
+        "patterns",
+        "paused",
+        "rules",
+        "service",
+        "tails",
+        "wanted",
+        "watches",
+    )
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+        self.patterns: list[str] = []
+        self.rules: list[Rule] = []
+        self.generation = 0
+        self.max_size = 0
+        self.instance = -1
+        self.paused = False
+        self.directories: dict[int, list[str]] = {}
+        self.watches: dict[int, Tail] = {}
+        self.tails: dict[tuple[int, int], Tail] = {}
+        self.wanted: set[int] = set()  # inodes that were asked for last
+        self.answered: set[tuple[int, int]] = set()
+        self.is_asking = False
+        self.is_known = False  # it was looked for before: what appears now is new
+        self.ask_at = 0.0
+
+
+def is_readable_file(fd: int) -> bool:
+    """It came from somebody with a service's rights: anything else could stop us, or make us wait."""
+    try:
+        mode = fcntl.fcntl(fd, fcntl.F_GETFL)
+        return stat.S_ISREG(os.fstat(fd).st_mode) and not mode & os.O_PATH and mode & os.O_ACCMODE != os.O_WRONLY
+    except OSError:
+        return False
+
+
+def keep_copy(tail: Tail, inode: int, fd: int) -> None:
+    """Only what the record names is read, and only that is let go again."""
+    if not any(inode == each for each, _, _ in tail.record["earlier"]):
+        os.close(fd)
+        return
+    if inode in tail.earlier:
+        os.close(tail.earlier[inode])
+    tail.earlier[inode] = fd
+
+
+def drop_unnamed(tail: Tail) -> None:
+    """Copies that the record does not name any more."""
+    named = {inode for inode, _, _ in tail.record["earlier"]}
+    for inode in [each for each in tail.earlier if each not in named]:
+        os.close(tail.earlier.pop(inode))
+
+
+def is_inotify(fd: int) -> bool:
+    return os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:inotify"
+
+
+def is_somebody_cutting(tail: Tail) -> bool:
+    """Whether the record has moved on without us: an attendant whose supervisor died before we heard of it."""
+    found = ledger.load(tail.record_fd)
+    return found is not None and (found["cut"] is not None or found["base"] != tail.record["base"])
+
+
+def is_another(record: ledger.Entry, fd: int, size: int, judged: int | None) -> bool:
+    """Whether the file is not the one that the record speaks of, or has been emptied since."""
+    return not ledger.begins_with(fd, record["head"]) or (judged is not None and judged - record["base"] > size)
