@@ -19,7 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 DOCS = TOP / "docs"
 PAGES = sorted([*TOP.glob("*.md"), *DOCS.rglob("*.md")])
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-KINDS = re.compile(r"(?:\.note\(state,|tidings\.say\(|_note\(name,|_tell\(\[\()\s*\"([a-z-]+)\"")
+KINDS = re.compile(r"(?:\.note\(state,|tidings\.say\(|note\(name,|_tell\(\[\()\s*\"([a-z-]+)\"")
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +109,21 @@ def test_readme_configuration_is_valid(tmp_path: Path) -> None:
         file = tmp_path / f"{number}.yaml"
         file.write_text(text)
         assert isinstance(check_file(str(file), environ={}, euid=1000), Checked)
+
+
+def test_decisions_are_numbered_once_each() -> None:
+    files = sorted((DOCS / "decisions").glob("*.md"))
+    assert [path.name[:4] for path in files] == [f"{number:04}" for number in range(1, len(files) + 1)]
+    for path in files:
+        number = int(path.name[:4])
+        assert path.read_text().startswith(f"# {number}. "), path
+
+
+def test_what_import_carries_is_said_as_counted() -> None:
+    text = (DOCS / "importing.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| together |"))
+    found, exact, reduced, approximated, refused = (int(cell.split()[0]) for cell in row.split("|")[2:7])
+    assert exact + reduced + approximated + refused == found
+    shares = [round(100 * part / found) for part in (exact + reduced, approximated, refused)]
+    words = "Without an approximation: {} % (exact and reduced); with some: {} %; refused: {} %.".format(*shares)
+    assert words in text
