@@ -110,7 +110,7 @@ def _changed(old: ServiceSpec, new: ServiceSpec, state: ServiceState | None) -> 
     what = "changed: " + ", ".join(keys)
     if state is None or digest(old) == digest(new):
         return Change(new.name, "change", what)
-    if new.schedule:
+    if new.schedule and (old.schedule or state.phase not in LIVE):
         return Change(new.name, "change", f"{what}; from its next run on")
     if state.phase in LIVE and state.desired is Desired.UP:
         return Change(new.name, "restart", what)

@@ -7,7 +7,7 @@ too often. So these rules read what is, and do nothing where nothing has to foll
 from __future__ import annotations
 
 from amonsup.config.specs import ServiceType
-from amonsup.supervisor.core import ascent, coming_up, commands, descent, health, ordering
+from amonsup.supervisor.core import ascent, coming_up, commands, descent, health, ordering, plan
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import GOING_DOWN, Desired, Goal, Phase
@@ -60,9 +60,8 @@ def on_respecified(turn: Turn, state: ServiceState, event: ev.Respecified) -> No
     A life whose restart a hold or a preflight has kept back is judged by the new spec: if that is simple, nothing
     will ever say that it is up but time.
     """
-    is_unwatched = state.phase is Phase.STARTING and bool(state.pid) and not state.timer_at
-    if is_unwatched and errand_in(state, "hook") is None and turn.spec(state).type is ServiceType.SIMPLE:
-        turn.set_timer(state, turn.spec(state).min_uptime_s)
+    if state.phase is Phase.STARTING and state.pid and errand_in(state, "hook") is None:
+        _judge_start_anew(turn, state)
     if state.phase is Phase.RUNNING and turn.spec(state).watchdog_s <= 0:
         turn.clear_timer(state)
     if state.phase is Phase.RUNNING:
@@ -72,6 +71,24 @@ def on_respecified(turn: Turn, state: ServiceState, event: ev.Respecified) -> No
     if turn.spec(state).schedule or state.calendar:
         turn.read_clock(state)
     on_reconsidered(turn, state, ev.Reconsidered(name=state.name))
+
+
+def _judge_start_anew(turn: Turn, state: ServiceState) -> None:
+    """A simple service is up after a while, any other one has failed by then: not the one at the other's deadline."""
+    spec = turn.spec(state)
+    if spec.type is ServiceType.SIMPLE and not state.timer_at:
+        turn.set_timer(state, spec.min_uptime_s)
+    if state.digest == plan.digest(spec):
+        return
+    limit = spec.min_uptime_s if spec.type is ServiceType.SIMPLE else spec.start_timeout_s
+    left = state.born + limit - turn.now
+    if spec.type is ServiceType.SIMPLE:
+        if turn.now + left < state.timer_at:
+            turn.set_timer(state, max(0.0, left))
+    elif limit <= 0:
+        turn.clear_timer(state)
+    elif state.timer_at and state.timer_at < turn.now + left:
+        turn.set_timer(state, left)
 
 
 def _now_seen(turn: Turn, state: ServiceState) -> tuple[tuple[str, int], ...]:

@@ -7,7 +7,7 @@ import pytest
 from amonsup.config.specs import RestartPolicy, ServiceType
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import Phase
-from tests.support.playbook import Playbook, following, service
+from tests.support.playbook import Playbook, completed, following, service
 
 HOUR = 3600.0
 
@@ -336,4 +336,60 @@ def test_the_end_of_a_hold_gives_no_deadline_beside_that_of_a_hook(kind: str) ->
     book.hold("s", 10.0)
     book.advance(20.0)
     assert book.state("s").hold is None
+    assert book.due_in("s") is None
+
+
+# ---- an apply makes it something else -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("code", "phase", "generation"), [(0, Phase.EXITED, 1), (1, Phase.STARTING, 2)])
+def test_what_runs_goes_on_although_an_apply_has_made_it_a_oneshot(code: int, phase: Phase, generation: int) -> None:
+    """The new spec is in force from its next start; the end of the life it has is judged by it."""
+    book = Playbook(service("s"), service("after"))
+    book.up("s", "after")
+    book.hold("s", HOUR)
+    _, operation = book.apply(service("s", type=ServiceType.ONESHOT), service("after", completed("s")))
+    assert "held by alice" in (book.outcome(operation, "s") or "")
+    assert book.phase("s") is Phase.RUNNING
+    book.advance(HOUR / 2)
+    book.release("s")
+    book.advance(HOUR)
+    assert (book.phase("s"), book.state("s").generation) == (Phase.RUNNING, 1)
+    book.exits("s", code=code)
+    assert (book.phase("s"), book.state("s").generation) == (phase, generation)
+
+
+@pytest.mark.parametrize("kind", [ServiceType.ONESHOT, ServiceType.NOTIFY])
+def test_a_start_that_an_apply_makes_another_kind_has_the_time_of_that(kind: ServiceType) -> None:
+    book = Playbook(service("s", min_uptime_s=10.0))
+    book.start("s")
+    book.advance(4)
+    book.hold("s", HOUR)
+    book.apply(service("s", type=kind, start_timeout_s=60.0))
+    assert book.due_in("s") == 56.0
+    book.advance(50)
+    assert book.said("s", "failed") == []
+    if kind is ServiceType.ONESHOT:
+        book.exits("s", code=0)
+        assert book.phase("s") is Phase.EXITED
+    else:
+        book.notice("s", is_ready=True)
+        assert book.phase("s") is Phase.RUNNING
+
+
+def test_a_start_that_an_apply_makes_simple_is_up_in_its_time() -> None:
+    book = Playbook(service("s", type=ServiceType.NOTIFY, start_timeout_s=60.0))
+    book.start("s")
+    book.hold("s", HOUR)
+    book.apply(service("s", min_uptime_s=10.0))
+    assert book.due_in("s") == 10.0
+    book.advance(10)
+    assert book.phase("s") is Phase.RUNNING
+
+
+def test_a_start_that_an_apply_makes_a_kind_without_a_deadline_has_none() -> None:
+    book = Playbook(service("s", min_uptime_s=10.0))
+    book.start("s")
+    book.hold("s", HOUR)
+    book.apply(service("s", type=ServiceType.NOTIFY, start_timeout_s=0.0))
     assert book.due_in("s") is None

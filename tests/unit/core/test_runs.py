@@ -303,3 +303,16 @@ def test_a_successor_keeps_the_moment() -> None:
 @given(st.floats(1.0, 8e9))
 def test_a_moment_is_written_as_the_calendar_has_it(wall: float) -> None:
     assert utc(wall) == datetime.fromtimestamp(int(wall), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def test_what_runs_for_ever_is_not_left_running_when_it_becomes_a_job() -> None:
+    """It would never end, and each run be left out because of it."""
+    book = Playbook(service("job"))
+    book.up("job")
+    changes, _ = book.apply(service("job", type=ServiceType.ONESHOT, schedule="@daily"))
+    assert [change.action for change in changes] == ["restart"]
+    assert book.state("job").generation == 2
+    book.exits("job", code=0)
+    book.advance(0)
+    assert (book.phase("job"), book.state("job").skipped) == (Phase.EXITED, 0)
+    assert book.state("job").due > 0
