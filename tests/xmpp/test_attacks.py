@@ -33,6 +33,24 @@ def online(person):
     return person
 
 
+DEEP = "<a>" * 500 + "</a>" * 500
+WIDE = "<a " + " ".join(f"a{number}='1'" for number in range(150)) + "/>"
+
+
+@pytest.mark.parametrize("strange", [DEEP, WIDE], ids=["deep", "wide"])
+def test_a_strange_stanza_ends_no_session(site, people, strange):
+    """An honest server lets it pass, whoever sends it: it must not cost the site its session."""
+    stranger, admin = people("stranger"), online(people("admin"))
+    mark = admin.mark
+    stranger.send(f"<message to='{AGENT}' type='chat'>{strange}</message>")
+    stranger.ask(AGENT, "get", "<query xmlns='http://jabber.org/protocol/disco#info'/>")  # so the other has arrived
+    admin.say(AGENT, "show ce")
+    admin.message("ce: running", after=mark)
+    assert not [xml for xml in admin.received[mark:] if xml.get("type") == "unavailable"]
+    assert "connection lost" not in site.stderr()
+    assert "the server sent" not in site.stderr()
+
+
 @pytest.mark.one_server
 def test_every_verb_by_every_door_is_refused_to_who_may_not(site, people, audit):
     viewer, stranger = online(people("viewer")), people("stranger")

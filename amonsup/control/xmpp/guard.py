@@ -2,7 +2,10 @@
 
 The library's parser takes stanzas of any size and depth, and a document type with entities that blow up. This one
 runs in front of it, builds nothing, and refuses: a document type, comments and processing instructions (RFC 6120,
-11.1: none of them may occur), a stanza beyond MAX_STANZA bytes (also one that never ends) or MAX_DEPTH levels.
+11.1: none of them may occur), a stanza beyond MAX_STANZA bytes (also one that never ends), and before the login one
+of more than MAX_DEPTH levels or MAX_ATTRIBUTES. After it such a stanza may be a stranger's, whom an honest server lets
+pass: then it is to be emptied, for who ended the session over it would let strangers end sessions. MAX_STANZA is above
+what servers let pass, 512 KiB from other servers.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from typing import NoReturn
 from xml.parsers import expat
 
-MAX_STANZA = 256 * 1024 + 4096
+MAX_STANZA = 640 * 1024
 MAX_DEPTH = 40
 MAX_ATTRIBUTES = 100
 
@@ -20,12 +23,15 @@ class HostileError(Exception):
 
 
 class Guard:
-    """One stream; `restart` for each new stream header."""
+    """One stream; `restart` for each new stream header. `strange`: which stanzas of it (0, 1 …) are to be emptied."""
 
     def __init__(self) -> None:
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, *, is_logged_in: bool = False) -> None:
+        self.strange: set[int] = set()
+        self._is_logged_in = is_logged_in
+        self._ended = 0
         parser = self._parser = expat.ParserCreate()
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -53,14 +59,20 @@ class Guard:
     def _start(self, _name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            _refuse(f"more than {MAX_DEPTH} levels")
+            self._is_strange(f"more than {MAX_DEPTH} levels")
         if len(attributes) > MAX_ATTRIBUTES:
-            _refuse(f"more than {MAX_ATTRIBUTES} attributes")
+            self._is_strange(f"more than {MAX_ATTRIBUTES} attributes")
         if self._depth <= 2:
             self._begun = self._parser.CurrentByteIndex
 
+    def _is_strange(self, what: str) -> None:
+        if not self._is_logged_in:
+            _refuse(what)
+        self.strange.add(self._ended)
+
     def _end(self, _name: str) -> None:
         self._depth -= 1
+        self._ended += self._depth == 1
         if self._depth <= 1:
             if self._parser.CurrentByteIndex - self._begun > MAX_STANZA:
                 _refuse(f"a stanza of more than {MAX_STANZA} bytes")

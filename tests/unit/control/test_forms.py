@@ -113,6 +113,17 @@ def test_years_of_keep_alives_are_no_stanza() -> None:
         guard.feed(b" " * (MAX_STANZA // 4))
 
 
+def test_after_the_login_what_is_strange_is_named_and_ends_nothing() -> None:
+    guard = Guard()
+    guard.restart(is_logged_in=True)
+    deep = b"<message>" + b"<a>" * MAX_DEPTH + b"</a>" * MAX_DEPTH + b"</message>"
+    wide = b"<message " + b" ".join(b"a%d='1'" % number for number in range(101)) + b"/>"
+    guard.feed(HEADER + b"<presence/>" + deep + b"<message><body>fine</body></message>" + wide)
+    assert guard.strange == {1, 3}
+    with pytest.raises(HostileError):
+        guard.feed(b"<message><body>" + b"x" * MAX_STANZA)
+
+
 def test_a_new_header_is_a_new_stream() -> None:
     guard = Guard()
     guard.feed(HEADER + b"<proceed/>")
