@@ -90,6 +90,19 @@ class Copies:
                 else:
                     self.move(name, f"{self.name}.{number + 1}{packed}")
 
+    def bound(self, max_total: int) -> None:
+        """The oldest copies go until all files take at most `max_total` bytes; FILE.1 stays."""
+        numbers = self._numbers()
+        names = [(1, self.name)]
+        for number in range(1, _series(numbers) + 1):
+            names += [(number, f"{self.name}.{number}{packed}") for packed in numbers[number]]
+        total = 0
+        for number, name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.stat(name, dir_fd=self.directory, follow_symlinks=False).st_size
+            if number > 1 and total > max_total:
+                self.drop(name)
+
     def pack(self) -> None:
         """FILE.2 and older are compressed. FILE.1 stays as it is: somebody may still be reading it."""
         numbers = self._numbers()
@@ -327,7 +340,7 @@ def _collapse_range(fd: int, length: int) -> None:
 
 
 def main(options: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    """Options: path, dev, ino, method, max_files, compress. Descriptors: 4 the record, 5 and 6 the cgroup's."""
+    """Options: path, dev, ino, method, max_files. Descriptors: 4 the record, 5 and 6 the cgroup's."""
     cut: Cut | None = None
     try:
         cut = Cut(options["path"], (options["dev"], options["ino"]), 4)
@@ -347,7 +360,10 @@ def main(options: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
 
 
 def pack(options: dict[str, Any]) -> None:
-    """After the rotation was told: nobody waits for this."""
+    """After the rotation was told: nobody waits for this. Options: path, compress, max_total (bytes; 0: no bound)."""
     if options["compress"]:
         with contextlib.suppress(OSError):
             Copies(options["path"]).pack()
+    if options["max_total"]:
+        with contextlib.suppress(OSError):
+            Copies(options["path"]).bound(options["max_total"])

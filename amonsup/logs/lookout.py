@@ -6,6 +6,7 @@ It takes the supervisor's messages about them, and hears of every log that has g
 from __future__ import annotations
 
 from amonsup.logs.log_source import LogSource
+from amonsup.logs.settings import NEVER
 from amonsup.logs.tails import Tails
 from amonsup.logs.watches import Watches
 from amonsup.logs.watching import Rule
@@ -39,7 +40,8 @@ class Lookout:
         elif kind == "matched":
             self._watches.acknowledged(message["log"], message["number"])
         elif kind == "follow":
-            self._tails.follow(message["service"], message["files"], message["max_size"])
+            rotate = message.get("rotate", NEVER)
+            self._tails.follow(message["service"], message["files"], message["max_size"], rotate)
         elif kind == "files":
             self._tails.found(message, fds)
         elif kind == "was-cut":

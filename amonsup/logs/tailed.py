@@ -10,10 +10,12 @@ import os
 import stat
 
 from amonsup.logs import ledger
+from amonsup.logs.settings import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amonsup.logs.watching import Rule
+    from amonsup.loop.loop import Timer
 
 
 class Tail:
@@ -90,6 +92,7 @@ class Beat:
         "answered",
         "ask_at",
         "directories",
+        "due",
         "generation",
         "instance",
         "is_asking",
@@ -97,6 +100,7 @@ class Beat:
         "max_size",
         "patterns",
         "paused",
+        "rotate",
         "rules",
         "service",
         "tails",
@@ -110,6 +114,8 @@ class Beat:
         self.rules: list[Rule] = []
         self.generation = 0
         self.max_size = 0
+        self.rotate = NEVER
+        self.due: Timer | None = None  # of the rotation by time
         self.instance = -1
         self.paused = False
         self.directories: dict[int, list[str]] = {}

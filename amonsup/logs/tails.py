@@ -13,8 +13,11 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
+import time
 
 from amonsup.logs import inotify, ledger
+from amonsup.logs.rotation import next_boundary
+from amonsup.logs.settings import NEVER
 from amonsup.logs.tail_cuts import Cuts
 from amonsup.logs.tail_records import Records
 from amonsup.logs.tailed import (
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 PAUSE_S = 0.003
 ASK_S = 1.0
+MARGIN_S = 0.001
 MOST_FORMER = 3
 MOST_FORMERS = 100
 READ_EVENTS = 65536
@@ -65,8 +69,8 @@ class Tails:
 
     # -- told by the supervisor --
 
-    def follow(self, service: str, patterns: list[str], max_size: int) -> None:
-        """These are the service's files now. Told anew by every supervisor."""
+    def follow(self, service: str, patterns: list[str], max_size: int, rotate: str = NEVER) -> None:
+        """These are the service's files now, to be rotated at that size and then. Told anew by every supervisor."""
         beat = self._beats.get(service)
         if not patterns:
             if beat is not None:
@@ -75,6 +79,9 @@ class Tails:
         if beat is None:
             beat = self._beats[service] = Beat(service)
         beat.max_size = max_size
+        if beat.rotate != rotate:
+            beat.rotate = rotate
+            self._arm(beat)
         is_same = beat.patterns == patterns
         beat.patterns = patterns
         beat.is_asking = False  # whoever was asked has died with his supervisor
@@ -153,6 +160,23 @@ class Tails:
         if beat is not None:
             for tail in list(beat.tails.values()):
                 self._cuts.cut(beat, tail)
+
+    def _arm(self, beat: Beat) -> None:
+        """A timer for the next moment of the calendar. (One that passes while no logger is there, is left out.)"""
+        if beat.due is not None:
+            beat.due.cancel()
+            beat.due = None
+        if beat.rotate != NEVER:
+            wall = time.time()
+            moment = next_boundary(beat.rotate, wall)
+            beat.due = self._loop.call_at(
+                self._loop.now() + moment - wall + MARGIN_S, lambda: self._boundary(beat, moment)
+            )
+
+    def _boundary(self, beat: Beat, moment: float) -> None:
+        if time.time() >= moment:  # the clock may have been put back
+            self.rotate(beat.service)
+        self._arm(beat)
 
     # -- events --
 
@@ -411,5 +435,7 @@ class Tails:
             self._loop.unwatch(beat.instance)
             os.close(beat.instance)
             beat.instance = -1
+        beat.rotate = NEVER
+        self._arm(beat)
         del self._beats[beat.service]
         self._records.unmark(beat.service)

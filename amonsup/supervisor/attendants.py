@@ -148,8 +148,12 @@ class Attendants:
 
     def _announce(self, spec: ServiceSpec) -> None:
         if self._send is not None:
-            files, size = list(spec.logging.files), spec.logging.max_size_bytes
-            self._send({"do": "follow", "service": spec.name, "files": files, "max_size": size}, ())
+            logging = spec.logging
+            size = logging.max_size_bytes
+            if logging.max_total_bytes:  # room for something that was rotated, too
+                size = min(size, logging.max_total_bytes // 2)
+            message = {"do": "follow", "service": spec.name, "files": list(logging.files), "max_size": size}
+            self._send({**message, "rotate": logging.rotate}, ())
 
     # -- what is known, for show --
 
@@ -190,6 +194,7 @@ class Attendants:
             "ino": inode,
             "method": way.method,
             "max_files": spec.logging.max_files,
+            "max_total": spec.logging.max_total_bytes,
             "compress": spec.logging.compress,
             "has_cgroup": False,
         }

@@ -150,7 +150,7 @@ def test_older_copies_are_packed(tmp_path: Path) -> None:
     file = File(tmp_path)
     for _ in range(3):
         file.cut("freeze")
-        cutting.pack({"path": str(file.path), "compress": True})
+        cutting.pack({"path": str(file.path), "compress": True, "max_total": 0})
         file.append(RAW)
     assert file.copies() == ["x.log.1", "x.log.2.gz", "x.log.3.gz"]
     assert gzip.decompress((tmp_path / "x.log.2.gz").read_bytes()) == RAW
@@ -192,7 +192,7 @@ def test_planted_names_of_ours(tmp_path: Path) -> None:
     file.cut("freeze")
     file.append(RAW)
     file.cut("freeze")
-    cutting.pack({"path": str(file.path), "compress": True})
+    cutting.pack({"path": str(file.path), "compress": True, "max_total": 0})
     assert victim.read_bytes() == b"precious"
     assert (tmp_path / "x.log.1").read_bytes() == RAW
 
@@ -230,3 +230,19 @@ def test_inotify_tells_of_a_file(tmp_path: Path) -> None:
     os.close(instance)
     with pytest.raises(OSError, match="Bad file descriptor"):
         inotify.add(instance, str(path), inotify.FILE_MASK)
+
+
+def test_all_files_together_are_bounded(tmp_path: Path) -> None:
+    file = File(tmp_path)
+    for _ in range(5):
+        file.append(RAW)
+        file.cut("freeze")
+    file.append(b"x" * 100)
+    sizes = {name: (tmp_path / name).stat().st_size for name in file.copies()}
+    assert len(sizes) == 5
+    options = {"path": str(file.path), "compress": False}
+    cutting.pack({**options, "max_total": 100 + sizes["x.log.1"] + sizes["x.log.2"]})
+    assert file.copies() == ["x.log.1", "x.log.2"]
+    cutting.pack({**options, "max_total": 99})
+    assert file.copies() == ["x.log.1"], "somebody may still be reading it"
+    assert file.path.stat().st_size == 100

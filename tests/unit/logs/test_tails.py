@@ -118,3 +118,27 @@ def test_a_cut_that_a_dead_supervisor_had_ordered_is_no_emptying(tmp_path: Path,
     path.write_bytes(b"")
     world.tails.look(world.tails._beats["s"], tail)
     assert tail.record["base"] == len(before), "and an emptying is one"
+
+
+def test_rotation_by_time(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the next full hour, by the wall clock as it is then; not any more once it is not wanted."""
+    wall = 1_764_000_000.0 // 3600 * 3600
+    monkeypatch.setattr(tails.time, "time", lambda: wall)
+    path = tmp_path / "a.log"
+    path.write_bytes(b"x\n")
+    is_it = {"dev": path.stat().st_dev, "ino": path.stat().st_ino}
+    world.answer([inotify.make(), os.open(path, os.O_RDONLY)], a_file(str(path)) | is_it)
+    world.tails.follow("s", ["/x/*.log"], 0, "hourly")
+    beat = world.tails._beats["s"]
+    assert beat.due is not None
+    assert 3590 < beat.due.at < 3601
+    wall += 3000  # it was put back
+    beat.due.callback()
+    assert not [each for each in world.sent if each["do"] == "cut"]
+    assert 0 < beat.due.at < 601
+    wall += 601
+    beat.due.callback()
+    assert [each["path"] for each in world.sent if each["do"] == "cut"] == [str(path)]
+    assert beat.due.at > 3590
+    world.tails.follow("s", ["/x/*.log"], 0)
+    assert beat.due is None
