@@ -122,6 +122,10 @@ class Cuts:
             self.wait(beat, tail)
 
     def _is_caught_up(self, tail: Tail) -> bool:
-        """Whether nothing of what was cut off is still to be judged: another cut would move it further away."""
+        """Whether nothing of what was cut off is still to be judged, by a successor of ours neither.
+
+        Only the latest copy is sure to be there as it is; with another cut the one before it may be packed, and its
+        inode gone. So it must also be on record that it is judged.
+        """
         position = self._watches.position(tail.log)
-        return position is None or position >= tail.record["base"]
+        return position is None or (position >= tail.record["base"] and self._watches.put_down(tail.log))

@@ -190,6 +190,11 @@ class Watches:
         watched = self._watched.get(log)
         return watched.position if watched is not None else None
 
+    def put_down(self, log: str) -> bool:
+        """See that it is on record how far the log was judged. False: it could not be written."""
+        watched = self._watched.get(log)
+        return watched is None or watched.saved == watched.position or self._save(watched)
+
     def is_through(self, log: str) -> bool:
         """Whether there is nothing left to be judged or told."""
         watched = self._watched.get(log)

@@ -32,7 +32,7 @@ class Scene:
         self.verdicts: list[tuple[str, int, str, str]] = []
         self.gone = 0
         self.store = Store()
-        self.link = ProberLink(self.loop, self.store, self._verdict, self._is_gone)  # type: ignore[arg-type]
+        self.link = ProberLink(self.loop, self.store, self._verdict, self._is_gone, lambda: None)  # type: ignore[arg-type]
         ((fd, _),) = self.link.make()
         self.prober = socket.socket(fileno=fd)
         self.prober.settimeout(10)

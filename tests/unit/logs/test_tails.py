@@ -12,6 +12,7 @@ import pytest
 from amonsup.logs import inotify, ledger, tails
 from amonsup.logs.tails import MOST_FORMER, Tails
 from amonsup.logs.watches import Watches
+from amonsup.logs.watching import Rule
 from amonsup.loop.loop import Loop
 
 
@@ -21,7 +22,7 @@ class World:
         self.sent: list[dict[str, Any]] = []
         self.said: list[str] = []
         complain = lambda _service, text: self.said.append(text)  # noqa: E731
-        watches = Watches(self.loop, str(path), self.sent.append, complain)
+        self.watches = watches = Watches(self.loop, str(path), self.sent.append, complain)
         self.tails = Tails(self.loop, str(path), watches, lambda message, _fds: self.sent.append(message), complain)
         self.tails.follow("s", ["/x/*.log"], 0)
 
@@ -142,3 +143,21 @@ def test_rotation_by_time(tmp_path: Path, world: World, monkeypatch: pytest.Monk
     assert beat.due.at > 3590
     world.tails.follow("s", ["/x/*.log"], 0)
     assert beat.due is None
+
+
+def test_nothing_is_cut_before_it_is_on_record_that_it_was_judged(tmp_path: Path, world: World) -> None:
+    """Otherwise a successor looks for it in a copy that the next cut has packed."""
+    path = tmp_path / "a.log"
+    path.write_text("")
+    status = path.stat()
+    world.answer([inotify.make(), os.open(path, os.O_RDONLY)], {**a_file(), "dev": status.st_dev, "ino": status.st_ino})
+    world.tails.set_rules("s", [Rule("key", "never")])
+    (tail,) = world.tails._beats["s"].tails.values()
+    path.write_text("line\n" * 1000)
+    world.tails.look(world.tails._beats["s"], tail)
+    world.loop.turn()
+    assert world.watches.position(tail.log) == 5000
+    assert world.watches.recorded_position(tail.log) == 0, "not every step is worth a write"
+    world.tails.rotate("s")
+    assert world.sent[-1]["do"] == "cut"
+    assert world.watches.recorded_position(tail.log) == 5000
