@@ -58,7 +58,7 @@ def page(result: ShowResult) -> Page:
 
     def field(name: str, text: str) -> None:
         if text:
-            blocks.append(line(Cell(f"  {name:<12}", Tone.FAINT), text))
+            blocks.append(line(Cell(f"  {name:<11} ", Tone.FAINT), text))
 
     field("why", row.why)
     field("status", row.status)

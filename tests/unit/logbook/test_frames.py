@@ -49,3 +49,21 @@ def test_what_a_newer_reader_says_is_passed_over():
 def test_junk_is_told(junk):
     with pytest.raises(frames.FrameError):
         frames.Frames().feed(junk)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"log":5,"position":1,"at":0,"life":0,"bytes":0}',
+        b'{"log":"a\\u001b[2J","position":1,"at":0,"life":0,"bytes":0}',
+        b'{"log":"a","position":"x","at":0,"life":0,"bytes":0}',
+        b'{"log":"a","position":1,"at":1e300,"life":0,"bytes":0}',
+        b'{"scanned":["a",null,0,0,0]}',
+        b'{"idle":[1]}',
+        b'{"idle":{"a":"b"}}',
+    ],
+)
+def test_what_a_service_may_have_put_into_its_reader_s_mouth(line: bytes) -> None:
+    """A reader of own files has the rights of the service whose they are."""
+    with pytest.raises(frames.FrameError):
+        frames.Frames().feed(line + b"\n")
