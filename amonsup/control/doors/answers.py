@@ -21,6 +21,8 @@ async def words(desk: Desk, verb: Verb, args: dict[str, object], reply: Answer |
     """What to say to the person who asked."""
     if verb.answer is not LogsResult or not isinstance(reply, Answer):
         return wording.reply(verb, reply)
+    if args.get("file"):
+        return "files that a service writes by itself are not shown in a chat"
     services = msgspec.json.decode(reply.result, type=LogsResult).services
     wanted = args.get("lines")
     most = wanted if isinstance(wanted, int) and wanted > 0 else wording.MOST_LINES
