@@ -8,21 +8,17 @@ as an event as well.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import resource
 import signal as signals
 from collections.abc import Callable, Iterable, Mapping
 
-import msgspec
-
 from amonsup.config.specs import ServiceSpec, ServiceType
 from amonsup.loop.kernel import start_ticks
 from amonsup.loop.loop import Loop
-from amonsup.supervisor.adapters import accounts, pid_file, procfs, readiness, spawn
-from amonsup.supervisor.adapters.accounts import Account
+from amonsup.supervisor.adapters import pid_file, procfs, readiness, spawn
 from amonsup.supervisor.adapters.limits import Limits, limits_of
-from amonsup.supervisor.adapters.outputs import STDERR, Outputs
+from amonsup.supervisor.adapters.outputs import Outputs
 from amonsup.supervisor.adapters.scopes import Scopes
 from amonsup.supervisor.adapters.store import Store
 from amonsup.supervisor.adapters.sweep import Sweep
@@ -34,42 +30,10 @@ from amonsup.supervisor.core.plan import digest
 from amonsup.supervisor.ends import exit_report
 from amonsup.supervisor.errands import Errands
 from amonsup.supervisor.forked import Seeker
+from amonsup.supervisor.getting_ready import GettingReady
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import LIVE, Phase
 from amonsup.supervisor.model.records import ServiceState, Stray, errand_in
-
-READY_AFTER_S = 0.5
-"""How long after a start its successor is made ready: not while a whole site comes up."""
-
-READY_SOON_S = 0.02
-"""The same for one that has just been restarted: what crashed once may crash again soon."""
-
-MOST_READIED = 48
-"""Each costs some kilobytes and three descriptors; on a larger site those that do crash come first."""
-
-FIRST_TO_FOLLOW = 2
-"""The generation after a first life."""
-
-READY_PER_TURN = 20
-READY_PAUSE_S = 0.02
-
-RESERVED = 24
-"""Descriptors that no service gets: a supervisor that used up its last one could neither listen nor be succeeded."""
-
-Extra = Callable[[], tuple[tuple[int, int], ...]]
-
-
-class Next(msgspec.Struct, frozen=True):
-    """A life that could be born at once. `temporary` are descriptors to be closed after the birth, or without it."""
-
-    spec: ServiceSpec
-    generation: int
-    readied: spawn.Readied
-    temporary: tuple[int, ...]
-    accounts_stamp: tuple[int, ...]
-
-    def close(self) -> None:
-        _close(self.temporary)
 
 
 class Main:
@@ -112,7 +76,6 @@ class Lives:
         self.usage = Usage(scopes, limits)
         self._loop = loop
         self._births = Births(surroundings, limits)
-        self._run_dir = surroundings.run_dir
         self.errands = Errands(loop, self._births, scopes, watch, outputs, post)
         self._seeker = Seeker(loop, scopes, self._found_main, post)
         self._watch = watch
@@ -124,17 +87,13 @@ class Lives:
         self._clean: set[str] = set()
         self._mains: dict[str, int] = {}
         self._born: list[tuple[ServiceSpec, int]] = []  # in this turn of the loop
-        self._readied: dict[str, Next] = {}
-        self._to_ready: dict[str, tuple[ServiceSpec, int]] = {}
-        self._notify: dict[str, readiness.NotifySocket] = {}
         self._generations: dict[str, int] = {}
         self._on_end = self._report_end  # bound once, not once a life
         self._oom_kills: dict[str, int] = {}
-        # Each costs us two descriptors and the guardian one; most must stay free for clients and lives.
-        hard = surroundings.nofile[1]
-        self._most_readied = min(MOST_READIED, hard // 16)
-        self._most_descriptors = hard - min(RESERVED, hard // 4)
-        self.extras: dict[str, Extra] = {}  # descriptors that one of our own processes is born with
+        ready = self._ready = GettingReady(
+            loop, self._births, scopes, outputs, store, surroundings, self._generations, self._noticed
+        )
+        self.extras = ready.extras
 
     @property
     def births(self) -> Births:
@@ -199,9 +158,7 @@ class Lives:
     def forget(self, name: str) -> None:
         """The service is no longer configured."""
         self.errands.forget(name)
-        self._to_ready.pop(name, None)
-        self._drop_readied(name)
-        self._close_notify(name)
+        self._ready.forget(name)
         self._store.drop(f"notify:{name}")
         self.scopes.remove(name)
         self.limits.remove(name)
@@ -213,9 +170,7 @@ class Lives:
 
     def close(self) -> None:
         """A full stop: what was made ready for lives that will not be goes."""
-        self._to_ready.clear()
-        for name in list(self._readied):
-            self._drop_readied(name)
+        self._ready.close()
         self._births.secrets.keep_only(())
         self.limits.close()
         self.scopes.close()
@@ -272,7 +227,7 @@ class Lives:
         if spec.type is ServiceType.NOTIFY and state.phase in LIVE:
             # Both predecessors dead: nobody holds the socket any more, but the service knows its path.
             with contextlib.suppress(OSError, LookupError):
-                self._notify_path(spec, self._births.account(spec))
+                self._ready.notify_path(spec, self._births.account(spec))
         if state.phase is Phase.CLEANING:
             self.errands.take_over(spec, state)  # known first: a sweep takes them along
             if not state.is_swept or errand_in(state, "hook") is None:
@@ -353,9 +308,9 @@ class Lives:
             self._outputs.over(spec.name, generation)
 
     def _try_spawn(self, spec: ServiceSpec, generation: int) -> ev.SpawnFailed | None:
-        coming = self._take_readied(spec, generation) or self._ready(spec, generation)
+        coming = self._ready.take(spec, generation)
         if spec.type is ServiceType.NOTIFY:
-            self._notify[spec.name].drain()
+            self._ready.notify[spec.name].drain()
         elif spec.type is ServiceType.FORKING and spec.pid_file:
             pid_file.remove(spec.pid_file, self._births.account(spec).uid)
         try:
@@ -393,76 +348,7 @@ class Lives:
         self._outputs.begun(spec.name, generation)
         if spec.name in self.extras or spec.pre_start:
             return  # its output is made for its hook, and then nobody waits for milliseconds
-        if not self._to_ready:
-            wait_s = READY_AFTER_S if generation == 1 else READY_SOON_S
-            self._loop.call_at(self._loop.now() + wait_s, self._ready_some)
-        self._to_ready[spec.name] = spec, generation + 1
-
-    # -- getting ready for a crash --
-
-    def _ready(self, spec: ServiceSpec, generation: int) -> Next:
-        """Everything a life needs before its process is made. Raises OSError, LookupError."""
-        account = self._births.account(spec)
-        temporary = []
-        if spec.name not in self.extras:
-            self._check_room()
-        try:
-            extra = self.extras[spec.name]() if spec.name in self.extras else ()
-            temporary += [ours for ours, _ in extra]
-            output = self._output(spec, generation, account)
-            notify = self._notify_path(spec, account)
-            holding = self.scopes.holding(spec.name)
-            if holding.cgroup_fd >= 0:
-                temporary.append(holding.cgroup_fd)
-            is_ours = spec.name in self.extras
-            birth = self._births.birth(spec, generation, account, output, notify, extra, holding, is_ours=is_ours)
-            readied = spawn.ready(birth)
-        except BaseException:
-            _close(temporary)
-            raise
-        return Next(spec, generation, readied, tuple(temporary), accounts.stamp())
-
-    def _check_room(self) -> None:
-        """Raises OSError if what is left is reserved. The lowest free number tells how many are in use."""
-        lowest = os.dup(self._births.null)
-        os.close(lowest)
-        if lowest >= self._most_descriptors:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-    def _ready_some(self) -> None:
-        """In a quiet moment: a crash must not wait for a FIFO, a cgroup and a look into /etc/passwd."""
-        for name in list(self._to_ready)[:READY_PER_TURN]:
-            spec, generation = self._to_ready.pop(name)
-            if self._generations.get(name) != generation - 1:
-                continue
-            self._drop_readied(name)
-            if len(self._readied) >= self._most_readied:
-                if generation == FIRST_TO_FOLLOW:
-                    continue  # it has never crashed
-                self._drop_readied(next(iter(self._readied)))
-            try:
-                self._readied[name] = self._ready(spec, generation)
-            except (OSError, LookupError):
-                continue  # it will be tried, and said, when it is needed
-        if self._to_ready:
-            self._loop.call_at(self._loop.now() + READY_PAUSE_S, self._ready_some)
-
-    def _take_readied(self, spec: ServiceSpec, generation: int) -> Next | None:
-        coming = self._readied.pop(spec.name, None)
-        if coming is None:
-            return None
-        is_same = coming.spec is spec and coming.generation == generation and not self.scopes.is_spent(spec.name)
-        if is_same and (not spec.user or coming.accounts_stamp == accounts.stamp()):
-            return coming
-        coming.close()
-        self._outputs.over(spec.name, coming.generation)
-        return None
-
-    def _drop_readied(self, name: str) -> None:
-        coming = self._readied.pop(name, None)
-        if coming is not None:
-            coming.close()
-            self._outputs.over(name, coming.generation)
+        self._ready.soon(spec, generation + 1)
 
     def _spawned(self, spec: ServiceSpec, generation: int, pid: int, ticks: int) -> ev.Spawned:
         kills = self.limits.oom_kills(spec.name)
@@ -476,42 +362,6 @@ class Lives:
             digest=digest(spec),
             is_captured=spec.logging.capture,
         )
-
-    def _output(self, spec: ServiceSpec, generation: int, account: Account) -> tuple[int, int]:
-        """Where stdout and stderr go."""
-        if spec.name in self.extras:
-            return 2, 2  # our own processes complain where we do
-        if not spec.logging.capture:
-            return self._births.null, self._births.null
-        make = self._outputs.of if spec.pre_start else self._outputs.make  # its hook may have written there already
-        output = make(spec.name, generation, account)
-        if spec.logging.stderr == "merge":
-            return output, output
-        return output, make(spec.name, generation, account, kind=STDERR)
-
-    def _notify_path(self, spec: ServiceSpec, account: Account) -> str:
-        """The service's socket, made if need be."""
-        if spec.type is not ServiceType.NOTIFY:
-            return ""
-        key = f"notify:{spec.name}"
-        path = readiness.path_of(self._run_dir, spec.name)
-        if key in self._store.descriptors and _belongs_to(path, account):
-            if spec.name not in self._notify:
-                self._open_notify(spec.name, self._store.descriptors[key])
-            return path
-        self._close_notify(spec.name)
-        fd = readiness.make_socket(self._run_dir, spec.name, account)
-        self._store.keep(key, fd)
-        self._open_notify(spec.name, fd)
-        return path
-
-    def _open_notify(self, name: str, fd: int) -> None:
-        self._notify[name] = readiness.NotifySocket(self._loop, fd, lambda notice: self._noticed(name, notice))
-
-    def _close_notify(self, name: str) -> None:
-        sock = self._notify.pop(name, None)
-        if sock is not None:
-            sock.close()
 
     # -- facts --
 
@@ -545,7 +395,7 @@ class Lives:
 
     def _report_end(self, name: str, generation: int, pid: int, born: float, ended: Ended) -> None:
         """What it said last counts before its end does."""
-        sock = self._notify.get(name)
+        sock = self._ready.notify.get(name)
         if sock is not None:
             sock.read(100)
         oom = self.limits.oom_kills(name) > self._oom_kills.get(name, 0)
@@ -566,19 +416,6 @@ class Lives:
 
         sweep = self._sweeps[name] = Sweep(self._loop, self.scopes, name, set(), clean, self._is_errand(name))
         sweep.begin(signum, thorough=thorough)
-
-
-def _close(fds: Iterable[int]) -> None:
-    for fd in fds:
-        os.close(fd)
-
-
-def _belongs_to(path: str, account: Account) -> bool:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return False
-    return account.uid < 0 or (status.st_uid, status.st_gid) == (account.uid, account.gid)
 
 
 def _kill_if(pid: int, is_meant: Callable[[int], bool]) -> None:
