@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from amonsup.config.specs import Condition, Dependency, ServiceSpec, ServiceType
 from amonsup.supervisor.model.phases import GOING_DOWN, LIVE, Desired, Goal, Phase
-from amonsup.supervisor.model.records import ServiceState
+from amonsup.supervisor.model.records import ServiceState, errand_in
 
 
 def dependants_of(specs: Iterable[ServiceSpec]) -> dict[str, tuple[str, ...]]:
@@ -45,8 +45,11 @@ def is_hopeless(state: ServiceState, condition: Condition) -> bool:
         return condition is Condition.HEALTHY and state.health == "unhealthy"
     if state.phase is Phase.EXITED:
         return condition is not Condition.COMPLETED or state.goal is not Goal.DONE
-    if state.phase in (Phase.WAITING, Phase.BACKOFF) and state.hold is not None:
-        return True
+    if state.hold is not None:
+        # Held back, or up but for a post_start that has failed and is made again only when the hold ends.
+        is_left_alone = state.phase is Phase.STARTING and state.is_ready and errand_in(state, "hook") is None
+        if is_left_alone or state.phase in (Phase.WAITING, Phase.BACKOFF):
+            return True
     return state.phase is Phase.STOPPED and state.desired is Desired.DOWN
 
 

@@ -393,3 +393,17 @@ def test_a_start_that_an_apply_makes_a_kind_without_a_deadline_has_none() -> Non
     book.hold("s", HOUR)
     book.apply(service("s", type=ServiceType.NOTIFY, start_timeout_s=0.0))
     assert book.due_in("s") is None
+
+
+def test_a_dependency_whose_post_start_failed_under_a_hold_is_no_hope() -> None:
+    book = Playbook(service("db", min_uptime_s=0.0, post_start=("/bin/hook",)), service("web", "db"))
+    book.slow.add("post_start")
+    book.start("db")
+    book.hold("db", HOUR)
+    start = book.start("web")
+    assert book.outcome(start) is None
+    book.chore_ends("db", "hook", "exit 3")
+    assert book.outcome(start) == "its dependency db is starting"
+    book.release("db")
+    book.chore_ends("db", "hook")
+    assert book.phase("web") is Phase.STARTING
