@@ -30,14 +30,33 @@ def online(person):
     return person.presence(AGENT)
 
 
+SOON = """services:
+  db: {command: "sleep 1000", min_uptime: 0s}
+  weak: {command: "sleep 1000", restart: "no", min_uptime: 0s}
+  last: {command: "sleep 1000", min_uptime: 0s, start_limit: {count: 1, within: 5m}}
+"""
+
+
+@pytest.mark.one_server
 def test_presence_follows_the_tree(open_site, people):
-    site = open_site(TWO + '  weak: {command: "sleep 1000", restart: "no", min_uptime: 0s}\n')
+    """What changes soon after the last change waits for the rest of the five seconds."""
+    site = open_site(SOON)
     viewer = people("viewer")
     viewer.subscribe(SITE)
     viewer.presence(AGENT, show="", status="3/3 up")
     mark = viewer.mark
     site.kill("weak")
     viewer.presence(AGENT, after=mark, status="2/2 up")
+
+
+def test_what_turns_fatal_is_shown_at_once(open_site, people):
+    site = open_site(SOON)
+    viewer = people("viewer")
+    viewer.subscribe(SITE)
+    viewer.presence(AGENT, show="", status="3/3 up")
+    mark = viewer.mark
+    site.kill("last")
+    viewer.presence(AGENT, after=mark, show="dnd", status="fatal: last")
     digest = viewer.presence(AGENT, after=mark).find("{urn:amonsup:1}digest")
     assert digest is not None
     assert {"revision", "worst", "hash", "counts"} <= set(digest.attrib)
