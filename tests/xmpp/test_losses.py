@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
+from pathlib import Path
 
 import pytest
 from support.cable import Cable
@@ -14,7 +16,11 @@ from support.xmpp_servers import gone, started
 
 AGENT = "gsi@localhost/amonsup"
 SITE = "gsi@localhost"
-KILLS = 20 if os.environ.get("AMONSUP_SOAK") else 3
+IS_SOAK = bool(os.environ.get("AMONSUP_SOAK"))
+KILLS = 20 if IS_SOAK else 3
+CUTS = 50 if IS_SOAK else 4
+HELD_S = 60.0 if IS_SOAK else 0.0
+GROWTH_KB = 2048
 ALERTS = "    - {jid: admin@localhost, role: admin, alerts: true}\n"
 SERVICES = """services:
   ce: {command: "sleep 1000", min_uptime: 0s}
@@ -47,12 +53,17 @@ def lives(site, service):
     return site.transcript(service).count(f"{service} started")
 
 
+def memory_kb(pid):
+    """PSS."""
+    return int(Path(f"/proc/{pid}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0])
+
+
 def bodies(person, text, after=0):
     """`after`: a mark."""
     return [body(xml) for xml in person.received[after:] if xml.tag.endswith("}message") and text in body(xml)]
 
 
-@pytest.mark.timeout(900 if os.environ.get("AMONSUP_SOAK") else 120)
+@pytest.mark.timeout(900 if IS_SOAK else 120)
 def test_a_server_that_dies_loses_nothing_of_ours(open_site, people, server):
     """Without resumption: a started server knows nobody. What it had taken from us may come twice, never not at all."""
     site = open_site(SERVICES, access=ALERTS)
@@ -71,7 +82,9 @@ def test_a_server_that_dies_loses_nothing_of_ours(open_site, people, server):
         server.kill()
         site.kill("weak")  # nobody can be told just now
         site.state("weak", "exited")
+        until(lambda: "session main" in site.warnings(), "the loss is noticed")
         server.start()
+        site.do("apply")  # else the next attempt is a random, growing time away
         admin.lost()
         admin = people("admin")
         admin.presence(AGENT)
@@ -138,6 +151,37 @@ def test_what_happens_while_control_is_dead_is_told_afterwards(open_site, people
     assert not bodies(admin, "weak", mark), "nobody wants to hear of it"
 
 
+@pytest.mark.timeout(900 if IS_SOAK else 120)
+def test_a_session_that_is_cut_again_and_again_leaves_nothing_behind(cable, open_site, people):
+    """Each time resumed: nobody sees it leave, commands go on, and control does not grow."""
+    site = open_site(SERVICES, access=ALERTS, port=cable.port)
+    admin = people("admin")
+    admin.subscribe(SITE)
+    admin.presence(AGENT)
+    control = site.running("ce", "control")["control"]
+    sizes = []
+    for number in range(CUTS):
+        connections, mark = cable.connections, admin.mark
+        cable.cut()
+
+        def is_back(connections=connections):
+            site.do("apply")  # else the next attempt is a random, growing time away
+            return cable.connections > connections
+
+        until(is_back, "a new connection")
+        if number % 2 == 0:  # who asks more often is told that it is too often
+            admin.say(AGENT, "restart ce")
+            admin.message("done: restart ce", after=mark)
+        if number in (CUTS // 5, CUTS - 1):
+            sizes.append(memory_kb(control))
+    assert site.running("control")["control"] == control
+    assert done(site, "restart") == CUTS // 2
+    assert len(bodies(admin, "done: restart ce")) == CUTS // 2
+    assert not [xml for xml in admin.received if xml.get("type") == "unavailable" and xml.get("from") == AGENT]
+    assert sizes[1] < sizes[0] + GROWTH_KB, sizes
+
+
+@pytest.mark.timeout(900 if IS_SOAK else 120)
 def test_a_held_cable_delays_and_loses_nothing(cable, open_site, people):
     site = open_site(SERVICES, access=ALERTS, port=cable.port)
     admin = people("admin")
@@ -148,6 +192,7 @@ def test_a_held_cable_delays_and_loses_nothing(cable, open_site, people):
         admin.say(AGENT, "restart ce")
     site.kill("weak")
     site.state("weak", "exited")
+    time.sleep(HELD_S)
     cable.mend()
     admin.message("weak exited")
     until(lambda: len(bodies(admin, "done: restart ce")) + len(bodies(admin, "busy")) == 10, "an answer to each")
