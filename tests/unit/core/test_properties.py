@@ -173,6 +173,9 @@ class FleetMachine(RuleBasedStateMachine):
     def apply(self, graph: tuple[Sketch, ...]) -> None:
         specs = [sketch.spec() for sketch in graph]
         old = self.book.fleet.specs
+        new = {spec.name for spec in specs}
+        if any(state.hold is not None and name not in new for name, state in self.book.fleet.states.items()):
+            return  # as handlers/plans.py: what would go is held, so nothing is done at all
         for spec in specs:
             before = {d.name for d in old[spec.name].depends_on} if spec.name in old else set()
             self.added |= {(spec.name, d.name) for d in spec.depends_on if d.name not in before}
