@@ -249,6 +249,13 @@ modules:
 """Debian's ejabberd.yml without what listens for something else than clients (HTTP, MQTT, STUN, other servers)."""
 
 
+WRITE_AT_ONCE = (
+    "spawn(fun() -> mnesia:subscribe({table, roster, simple}),"
+    " Each = fun(Each) -> receive _ -> mnesia:sync_log(), Each(Each) end end, Each(Each) end)"
+)
+"""What is added to a roster is on the disk at once: two seconds late, it would be lost with a server that is killed."""
+
+
 class Ejabberd:
     """ejabberd with Debian's limits (`shaper`: `none` for none), without Erlang's distribution: no epmd, no cookie."""
 
@@ -280,6 +287,7 @@ class Ejabberd:
             f'[ejabberd_auth:try_register(U, <<"{HOST}">>, P) || {{U, P}} <- [{users}]],'
             f" [mnesia:dirty_write(setelement(2, Account, {double})) || {{U, _}} <- [{users}],"
             f' Account <- mnesia:dirty_read(passwd, {{U, <<"{HOST}">>}}), N <- lists:seq(1, {DOUBLES})],'
+            f" {WRITE_AT_ONCE},"
             f' file:write_file("{ready}", <<"ready">>).'
         )
         options = ["-noinput", "+K", "true", "+S", "2:2", "+sbwt", "none"]

@@ -169,6 +169,7 @@ def test_a_session_that_is_cut_again_and_again_leaves_nothing_behind(cable, open
             return cable.connections > connections
 
         until(is_back, "a new connection")
+        until(lambda: "session main" not in site.warnings(), "it is up")
         if number % 2 == 0:  # who asks more often is told that it is too often
             admin.say(AGENT, "restart ce")
             admin.message("done: restart ce", after=mark)
