@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import select
 import shutil
 import signal
@@ -662,6 +663,11 @@ class Puppet:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def resident_kb(pid: int) -> int:
+    """Its resident memory; of a process that nobody may look into, too (proc_pid_status(5))."""
+    return int(re.search(r"^VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[1])
 
 
 def kill_hard(*pids: int) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from support.person import COMMANDS, body, condition
-from support.site import until
+from support.site import resident_kb, until
 from support.xmpp_servers import gone, started
 
 pytestmark = pytest.mark.one_server
@@ -43,9 +42,8 @@ def online(person):
 
 
 def memory_kb(site):
-    """PSS of control."""
-    text = Path(f"/proc/{site.running('control')['control']}/smaps_rollup").read_text()
-    return int(text.partition("\nPss:")[2].split()[0])
+    """Of control."""
+    return resident_kb(site.running("control")["control"])
 
 
 def refusals(site, audit, who):

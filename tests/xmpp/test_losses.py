@@ -6,12 +6,11 @@ import os
 import re
 import signal
 import time
-from pathlib import Path
 
 import pytest
 from support.cable import Cable
 from support.person import body
-from support.site import until
+from support.site import resident_kb, until
 from support.xmpp_servers import gone, started
 
 AGENT = "gsi@localhost/amonsup"
@@ -51,11 +50,6 @@ def done(site, verb):
 
 def lives(site, service):
     return site.transcript(service).count(f"{service} started")
-
-
-def memory_kb(pid):
-    """PSS."""
-    return int(Path(f"/proc/{pid}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0])
 
 
 def bodies(person, text, after=0):
@@ -174,7 +168,7 @@ def test_a_session_that_is_cut_again_and_again_leaves_nothing_behind(cable, open
             admin.say(AGENT, "restart ce")
             admin.message("done: restart ce", after=mark)
         if number in (CUTS // 5, CUTS - 1):
-            sizes.append(memory_kb(control))
+            sizes.append(resident_kb(control))
     assert site.running("control")["control"] == control
     assert done(site, "restart") == CUTS // 2
     assert len(bodies(admin, "done: restart ce")) == CUTS // 2
