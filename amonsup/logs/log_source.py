@@ -1,7 +1,8 @@
 """The bytes of a captured log by position, for who reads along behind the writer: watch rules.
 
 Reads go to the file that holds the position; it stays open, so a rotation meanwhile changes nothing. Only when it has
-nothing more does one look where the log goes on: in the file that followed it, or nowhere yet.
+nothing more does one look where the log goes on: in the file that followed it, or nowhere yet. A line that is longer
+than a file may be lies in several; so does the beginning of one whose end came after a death. It is given in one piece.
 """
 
 from __future__ import annotations
@@ -33,7 +34,22 @@ class LogSource:
         self._end = 0
 
     def read(self, position: int, size: int) -> tuple[int, bytes]:
-        """Bytes at `position`, and where they really begin: behind it, if what stood there is gone. Raises OSError."""
+        """Bytes at `position`, and where they really begin: behind it, if what stood there is gone. Raises OSError.
+
+        Never a part of a line because a file ends there: who waits for the line's end would wait for ever.
+        """
+        position, found = self._read(position, size)
+        while found and len(found) < size and b"\n" not in found and self._is_followed():
+            at, more = self._read(position + len(found), size - len(found))
+            if at != position + len(found):
+                return at, more  # the line's end is gone, and with it the line
+            if not more:
+                break
+            found += more
+        return position, found
+
+    def _read(self, position: int, size: int) -> tuple[int, bytes]:
+        """The same, from one file."""
         if self._file is not None and self._start <= position < self._end:
             found = self._read_file(position, size)
             if found:
@@ -50,6 +66,13 @@ class LogSource:
                     return position, found
                 position = segment.end
         return position, b""
+
+    def _is_followed(self) -> bool:
+        """Whether the file that is open is not the one that is written to."""
+        try:
+            return os.lstat(os.path.join(self._log_dir, self._log)).st_ino != os.fstat(self._plain.fileno()).st_ino
+        except OSError:
+            return True
 
     def end(self) -> int:
         """Where the next byte will stand."""
