@@ -68,15 +68,25 @@ class OwnShelf:
             if not any(c in pattern for c in _MAGIC):
                 found[pattern] = None
                 continue
-            there = [path for path in sorted(glob.glob(pattern)) if not os.path.isdir(path)]
-            copies = set(there)
-            for path in there:
-                if not any(path != other and names.parse(other, path) is not None for other in _shorter(path, copies)):
-                    found[path] = None
+            there = _files(pattern)
+            if not there.intersection(_files(f"{pattern}.[0-9]*")):  # otherwise such names are files like others
+                there |= _rotated_only(pattern)
+            found.update(dict.fromkeys(sorted(path for path in there if _stem(path) not in there)))
         return list(found)
 
 
-def _shorter(path: str, there: set[str]) -> list[str]:
-    """The names that `path` could be a rotated file of, as far as they are there."""
+def _files(pattern: str) -> set[str]:
+    return {path for path in glob.glob(pattern) if not os.path.isdir(path)}
+
+
+def _rotated_only(pattern: str) -> set[str]:
+    """The names of files that were rotated away, whether or not the next one has begun."""
+    stems = {_stem(path) for path in _files(f"{pattern}.[0-9]*")}
+    name = os.path.basename(pattern)
+    return {stem for stem in stems if fnmatch.fnmatchcase(os.path.basename(stem), name)}
+
+
+def _stem(path: str) -> str:
+    """The name that `path` was rotated from; empty for any other file."""
     stem = path.removesuffix(names.PACKED).rpartition(".")[0]
-    return [stem] if stem in there else []
+    return stem if stem and names.parse(stem, path) is not None else ""

@@ -23,7 +23,7 @@ VERB = Verb(
     summary="Begin a new log file for services, now: SERVICE.log becomes SERVICE.log.1.",
     details=(
         "A file that is empty stays. A line that is not yet complete goes on in the new file. Works for services that "
-        "are down, too."
+        "are down, too. Files that a service writes by itself follow a moment later."
     ),
     arguments=Arguments,
     answer=OperationResult,

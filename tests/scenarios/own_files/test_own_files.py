@@ -47,8 +47,8 @@ def followed(site, service, path):
     return said if "followed" in said else ""
 
 
-def content(path):
-    """All of a rotated file, oldest first."""
+def content(path, *, is_begun=True):
+    """All of a rotated file, oldest first. `is_begun`: there is a current one."""
     numbers = sorted(
         {int(p.name.split(".")[2]) for p in path.parent.glob(path.name + ".[0-9]*")},
         reverse=True,
@@ -57,7 +57,7 @@ def content(path):
     for number in numbers:
         plain, packed = path.with_name(f"{path.name}.{number}"), path.with_name(f"{path.name}.{number}.gz")
         raw += plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
-    return raw + path.read_bytes()
+    return raw + path.read_bytes() if is_begun else raw
 
 
 def test_every_line_once_through_rotations_and_kills(open_site, place):
@@ -134,6 +134,35 @@ def test_rename_and_recreate_truncate_and_delete(open_site, who):
         assert site.wait("watch", "puppet")["text"] == "bad 6"
         say(log, "bad 7")
         assert len(matches(site, "puppet")) == 7
+    finally:
+        shutil.rmtree(data)
+
+
+def test_rotation_on_demand(open_site, user):
+    """What was rotated is read with what came after; no name is lost while nobody writes the next file."""
+    data = make_data(user)
+    site = open_site(user, environ={"DATA": str(data), "LINES": "1"})
+    try:
+        folder = data / "p"
+        folder.mkdir()
+        log = folder / "x.log"
+        log.write_text("bad 0\n")
+        for path in (folder, log):
+            os.chown(path, user.uid, user.gid)
+        site.puppet("puppet")
+        site.start()
+        until(lambda: followed(site, "puppet", log), "it is followed")
+        for number in (1, 2):
+            with open(log, "a") as file:
+                file.write(f"bad {number}\n")
+            os.chown(log, user.uid, user.gid)
+            assert site.wait("watch", "puppet")["text"] == f"bad {number}"  # so it is known by now
+            assert site.cli("rotate", "puppet").stdout == "puppet: rotated\n"
+            until(lambda: not log.exists(), "it is renamed: nobody has it open")
+            assert site.cli("logs", "puppet", "--file", "x.log", "-n", "1").stdout == f"bad {number}\n"
+        until((folder / "x.log.2.gz").exists, "the older one is packed")
+        assert content(folder / "x.log", is_begun=False) == b"bad 0\nbad 1\nbad 2\n"
+        assert site.cli("logs", "puppet", "--file", "x.log").stdout == "bad 0\nbad 1\nbad 2\n"
     finally:
         shutil.rmtree(data)
 

@@ -240,6 +240,23 @@ def test_what_is_meant(own):
             own.read(**wrong)
 
 
+def test_a_file_that_was_renamed_away_is_found_by_its_name(own):
+    """By a pattern too, although nothing has that name until the service writes again."""
+    said = own.say(3)
+    own.path.rename(own.path.with_name("ce.log.1"))
+    for pattern in ("*.log", "ce*.log"):
+        assert own.read(pattern=str(own.path.parent / pattern)) == said
+
+
+def test_names_that_only_look_rotated_are_files_like_others(own):
+    for number in (1, 2):
+        own.path.with_name(f"server.{number}").write_text(f"{number}\n")
+    for pattern in ("*", "server.*"):
+        pattern = str(own.path.parent / pattern)
+        assert own.read(wanted="*", pattern=pattern) == b"1\n2\n"
+        assert own.read(wanted="server.2", pattern=pattern) == b"2\n"
+
+
 def test_times_are_known_by_file(own):
     own.say(2)
     own.rotate("rename")
