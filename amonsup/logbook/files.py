@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import stat
 
+from amonsup.logbook.gz import unpacked_size
 from amonsup.logbook.names import parse
 
 MOST_LOOKS = 20
 
 
 class File:
-    """One file. `size` is that of its content, unpacked; of a packed one it is known modulo 2**32 (RFC 1952, ISIZE)."""
+    """One file. `size` is that of its content, unpacked; of a packed one as gz.py knows it."""
 
     __slots__ = ("inode", "is_packed", "modified", "name", "number", "size")
 
@@ -43,14 +44,6 @@ def look(log_dir: str, log: str, entries: list[str] | None = None) -> list[File]
             return now
         before = now
     return before
-
-
-def unpacked_size(fd: int) -> int:
-    """Of a gzip file: the last four bytes, the size modulo 2**32; 0 for what is too short to be one."""
-    length = os.fstat(fd).st_size
-    if length < 18:
-        return 0
-    return int.from_bytes(os.pread(fd, 4, length - 4), "little")
 
 
 def _listing(log_dir: str) -> list[str]:

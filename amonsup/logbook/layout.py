@@ -14,9 +14,8 @@ from itertools import pairwise
 
 from amonsup.logbook import index, names
 from amonsup.logbook.files import File, look
+from amonsup.logbook.gz import ISIZE
 from amonsup.logbook.index import Marks
-
-ISIZE = 1 << 32
 
 
 class Segment:
@@ -147,7 +146,7 @@ def _by_length(files: list[File], begins: list[tuple[int, int]], taken: list[int
         below = max((number for number in taken[rank:] if number >= 0), default=-1)
         for number in range(above - 1, below, -1):
             length = _length(begins, number)
-            if length and file.size == (length % ISIZE if file.is_packed else length):
+            if length and (file.size == length or (file.is_packed and (file.size - length) % ISIZE == 0)):
                 taken[rank] = above = number
                 break
 

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 
 from amonsup.logbook import names
+from amonsup.logbook.gz import unpack
 from amonsup.logbook.index import Marks
 from amonsup.logbook.layout import Layout, Segment, layout
 from amonsup.logbook.pieces import Note, ReadError
@@ -23,7 +24,6 @@ MAX_LINE = 4 * 1024 * 1024
 
 MOST_LOOKS = 20
 BELIEVED_DOUBTS = 3
-_GZIP = 31  # zlib's window bits for a gzip header and trailer
 
 
 class Part:
@@ -210,33 +210,6 @@ class Tape:
             return
         if at < high:
             self.notes.append(Note(f"{part.name} is {high - at} bytes shorter than it was"))
-
-
-def unpack(fd: int) -> Iterator[bytes]:
-    """The content of a gzip file of any number of members, in blocks. Raises zlib.error, EOFError."""
-    at = 0
-    unpacker = zlib.decompressobj(_GZIP)
-    raw = os.pread(fd, BLOCK, at)
-    while raw:
-        at += len(raw)
-        while raw:
-            data = unpacker.decompress(raw, BLOCK)
-            if data:
-                yield data
-            if unpacker.eof:
-                raw = unpacker.unused_data.lstrip(b"\0")  # padding is allowed behind a member
-                unpacker = zlib.decompressobj(_GZIP) if raw else unpacker
-                if not raw:
-                    break
-            else:
-                raw = unpacker.unconsumed_tail
-        raw = os.pread(fd, BLOCK, at)
-        if raw and unpacker.eof:
-            raw = raw.lstrip(b"\0") or b""
-            if raw:
-                unpacker = zlib.decompressobj(_GZIP)
-    if not unpacker.eof:
-        raise EOFError("its end is missing")
 
 
 def open_tape(log_dir: str, log: str) -> Tape:

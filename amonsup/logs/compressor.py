@@ -7,12 +7,11 @@ the number of the error.
 from __future__ import annotations
 
 import os
-import zlib
+
+from amonsup.logbook.gz import packed
 
 SOURCE, TARGET = 0, 1
 PIECE = 256 * 1024
-LEVEL = 6
-GZIP = 31  # zlib's window bits: 15, and 16 for the gzip header and trailer
 IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 IDLE_CLASS = 3 << 13  # ioprio_set(2), linux/ioprio.h
 
@@ -27,12 +26,10 @@ def main() -> int:
 
 def compress(parent: int) -> int:
     """From SOURCE to TARGET, as long as `parent` is our parent."""
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
-    while raw := os.read(SOURCE, PIECE):
-        write_all(packer.compress(raw))
+    for raw in packed(iter(lambda: os.read(SOURCE, PIECE), b""), os.fstat(SOURCE).st_size):
+        write_all(raw)
         if os.getppid() != parent:
             return 1
-    write_all(packer.flush())
     os.fsync(TARGET)  # the plain file is removed next
     return 0
 

@@ -131,8 +131,7 @@ class Copies:
         return found
 
     def _pack(self, name: str) -> None:
-        import gzip
-        import shutil
+        from amonsup.logbook.gz import packed
 
         source = os.open(name, os.O_RDONLY | SAFE, dir_fd=self.directory)
         with open(source, "rb") as plain:
@@ -143,8 +142,9 @@ class Copies:
             self.drop(temporary)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE
             target = os.open(temporary, flags, stat.S_IMODE(status.st_mode) & 0o777, dir_fd=self.directory)
-            with open(target, "wb") as raw, gzip.GzipFile("", "wb", 6, raw, status.st_mtime) as packed:
-                shutil.copyfileobj(plain, packed, 1 << 20)
+            blocks = iter(lambda: plain.read(1 << 20), b"")
+            with open(target, "wb") as raw:
+                raw.writelines(packed(blocks, status.st_size, int(status.st_mtime)))
             self.move(temporary, f"{name}.gz")
             self.drop(name)
 

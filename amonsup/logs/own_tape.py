@@ -22,10 +22,11 @@ from typing import NamedTuple
 
 from amonsup.logbook import index, names
 from amonsup.logbook.files import File, look
+from amonsup.logbook.gz import unpack
 from amonsup.logbook.index import Marks
 from amonsup.logbook.layout import Segment, stack
 from amonsup.logbook.pieces import Note
-from amonsup.logbook.tape import BLOCK, MOST_LOOKS, Block, Part, Tape, unpack
+from amonsup.logbook.tape import BLOCK, MOST_LOOKS, Block, Part, Tape
 from amonsup.logs.cutting import SAFE, unfit
 
 HEAD = 4096

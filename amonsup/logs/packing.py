@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from amonsup import boot
 from amonsup.logbook import names
-from amonsup.logbook.files import unpacked_size
+from amonsup.logbook.gz import ISIZE, unpacked_size
 from amonsup.loop.loop import Loop, Timer
 
 FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
@@ -116,7 +116,7 @@ class Packer:
     def _put_in_place(self, job: Job, status: int) -> None:
         """The packed file takes the plain one's place, wherever that is by now (it may be gone)."""
         temporary = self._temporary(job.log)
-        if status != 0 or unpacked_size(job.target) != job.size % (1 << 32):
+        if status != 0 or (unpacked_size(job.target) - job.size) % ISIZE:
             os.unlink(temporary)
             raise OSError(status, os.strerror(status) if status else "the compressor wrote too little")
         for number in self._plain_numbers(job.log):

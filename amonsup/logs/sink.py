@@ -19,7 +19,7 @@ import os
 import time
 
 from amonsup.logbook import index, names
-from amonsup.logbook.files import unpacked_size
+from amonsup.logbook.gz import ISIZE, unpacked_size
 from amonsup.logbook.layout import layout, marks_of
 from amonsup.logs import marking
 from amonsup.logs.rotation import next_boundary, shift
@@ -324,7 +324,7 @@ class Sink:
                 continue
             fd = os.open(packed, os.O_RDONLY | FLAGS)
             try:
-                is_complete = unpacked_size(fd) == os.stat(plain).st_size % (1 << 32)
+                is_complete = (unpacked_size(fd) - os.stat(plain).st_size) % ISIZE == 0
             finally:
                 os.close(fd)
             os.unlink(plain if is_complete else packed)
