@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from amonsup.logbook import index, names
 from amonsup.logbook.index import Marks
 from amonsup.logbook.inotify import OF_FILE, Inotify
+from amonsup.logbook.lines import Lines
 from amonsup.logbook.pieces import Note
 from amonsup.logbook.span import Labels
-from amonsup.logbook.tape import BLOCK, MAX_LINE, Block, Part, Tape, open_tape
+from amonsup.logbook.tape import BLOCK, Block, Part, Tape, open_tape
 
 MOST_AT_ONCE = 4 * 1024 * 1024
 """Bytes taken from one log before others get their turn."""
@@ -25,12 +26,12 @@ _MOST_RECORDS = 2048
 _KEPT_RECORDS = 64
 
 
-class Tail:
+class Tail(Lines):
     """`look` gives what is new. `position` is where the first line begins that was not given yet."""
 
     def __init__(self, log_dir: str, log: str, position: int, inotify: Inotify, wall: Callable[[], float]) -> None:
+        super().__init__(position)
         self.log = log
-        self.position = position
         self.notes: list[Note] = []
         self.labels = Labels(log, Marks(b""))
         self.watch = -1
@@ -41,7 +42,6 @@ class Tail:
         self._growth = _Growth(names.index_path(log_dir, log))
         self._part: Part | None = None
         self._unpacking: Iterator[Block] | None = None
-        self._rest = b""  # of a line whose end is not there yet
 
     def close(self) -> None:
         if self.watch >= 0:
@@ -74,7 +74,7 @@ class Tail:
             if data:
                 taken += len(data)
                 has_moved = False
-                self._cut(data, found)
+                self.cut(data, found)
             elif has_moved or self._is_current() or not self._open():
                 self.has_more = False
                 return found
@@ -83,30 +83,14 @@ class Tail:
         self.has_more = True
         return found
 
-    @property
-    def _at(self) -> int:
-        """The next byte to be read."""
-        return self.position + len(self._rest)
-
     def _read(self) -> bytes:
         part = self._part
         if part is None:
             return b""
         if self._unpacking is not None:
             return next(self._unpacking, (0, b""))[1]
-        most = BLOCK if part.is_current else min(BLOCK, part.end - self._at)
-        return os.pread(part.fd, most, self._at - part.start) if most > 0 else b""
-
-    def _cut(self, data: bytes, found: list[Block]) -> None:
-        cut = data.rfind(b"\n") + 1
-        if not cut and len(self._rest) + len(data) < MAX_LINE:
-            self._rest += data
-            return
-        cut = cut or len(data)
-        whole = self._rest + data[:cut] if self._rest else data[:cut]
-        found.append((self.position, whole))
-        self.position += len(whole)
-        self._rest = data[cut:]
+        most = BLOCK if part.is_current else min(BLOCK, part.end - self.at)
+        return os.pread(part.fd, most, self.at - part.start) if most > 0 else b""
 
     def _is_current(self) -> bool:
         """Whether what is open is where the next line will be written, as far as anybody can see."""
@@ -117,7 +101,7 @@ class Tail:
             status = os.lstat(os.path.join(self._log_dir, self.log))
         except OSError:
             return False
-        return status.st_ino == part.inode and status.st_size >= self._at - part.start
+        return status.st_ino == part.inode and status.st_size >= self.at - part.start
 
     def _open(self) -> bool:
         """Find the file in which to go on; False: there is none but the one that is open."""
@@ -136,32 +120,31 @@ class Tail:
         else:
             os.close(old.fd)  # the watch is on the file, and stays
         self._part = part
-        self._unpacking = Tape(self.log, tape.marks, [part]).blocks(self._at, part.end) if part.is_packed else None
+        self._unpacking = Tape(self.log, tape.marks, [part]).blocks(self.at, part.end) if part.is_packed else None
         return not is_same
 
     def _choose(self, tape: Tape) -> Part | None:
         if tape.is_rebuilt and self._part is not None:
             self._follow_inode(tape, self._part)
         for part in tape.parts:
-            if part.is_current or self._at < part.end:
-                if part.start > self._at:
-                    self._skip_to(part.start)
+            if part.is_current or self.at < part.end:
+                if part.start > self.at:
+                    self._miss(part.start)
                 return part
         return None
 
     def _follow_inode(self, tape: Tape, old: Part) -> None:
         """Positions are not what they were: the file that is open says where we are."""
         for part in tape.parts:
-            if part.inode == old.inode and part.start + self._at - old.start <= part.end:
+            if part.inode == old.inode and part.start + self.at - old.start <= part.end:
                 self.position += part.start - old.start
                 return
         if tape.parts:
-            self._rest = b""
-            self.position = tape.parts[-1].start
+            self.skip_to(tape.parts[-1].start)
 
-    def _skip_to(self, position: int) -> None:
-        self.notes.append(Note(f"{self.log}: {position - self._at} bytes are gone before they could be read"))
-        self.position, self._rest = position, b""
+    def _miss(self, position: int) -> None:
+        self.notes.append(Note(f"{self.log}: {position - self.at} bytes are gone before they could be read"))
+        self.skip_to(position)
 
 
 class _Growth:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from amonsup.logbook import names
 from amonsup.logbook.index import Marks
 from amonsup.logbook.inotify import OF_DIRECTORY, OF_FILE, Inotify
+from amonsup.logbook.lines import Lines
 from amonsup.logbook.pieces import Idle, Item, Note
 from amonsup.logbook.span import Labels
-from amonsup.logbook.tape import MAX_LINE, Block
+from amonsup.logbook.tape import Block
 from amonsup.logs.own_tape import OwnTape
 
 if TYPE_CHECKING:
@@ -24,16 +25,15 @@ MOST_AT_ONCE = 4 * 1024 * 1024
 """Bytes taken from one file before others get their turn."""
 
 
-class OwnTail:
+class OwnTail(Lines):
     """`look` gives what is new. `position` is where the first line begins that was not given yet."""
 
     def __init__(self, tape: OwnTape, position: int, inotify: Inotify) -> None:
+        super().__init__(position)
         self.tape = tape
-        self.position = position
         self.has_more = False
         self.watch = -1
         self._inotify = inotify
-        self._rest = b""
         self._listened = -1
         self._listen()
 
@@ -42,14 +42,14 @@ class OwnTail:
         found: list[Block] = []
         taken = 0
         while taken < MOST_AT_ONCE:
-            at = self.position + len(self._rest)
+            at = self.at
             self.tape.grow()
             before = taken
             for position, data in self.tape.raw(at, min(self.tape.end, at + MOST_AT_ONCE)):
-                if position != self.position + len(self._rest):
-                    self.position, self._rest = position, b""  # what stood between is gone
+                if position != self.at:
+                    self.skip_to(position)
                 taken += len(data)
-                self._cut(data, found)
+                self.cut(data, found)
             if self._listened != self.tape.renewals:
                 self._listen()  # something may have come before that
             elif taken == before and not self._has_gone_on():
@@ -73,17 +73,6 @@ class OwnTail:
             self.watch = self._inotify.watch(current.fd, OF_FILE)
             if before not in (-1, self.watch):
                 self._inotify.unwatch(before)
-
-    def _cut(self, data: bytes, found: list[Block]) -> None:
-        cut = data.rfind(b"\n") + 1
-        if not cut and len(self._rest) + len(data) < MAX_LINE:
-            self._rest += data
-            return
-        cut = cut or len(data)
-        whole = self._rest + data[:cut] if self._rest else data[:cut]
-        found.append((self.position, whole))
-        self.position += len(whole)
-        self._rest = data[cut:]
 
 
 def followed(
