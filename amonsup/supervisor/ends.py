@@ -9,7 +9,9 @@ from amonsup.supervisor.adapters.watch import Ended
 from amonsup.supervisor.model.records import ExitReport
 
 
-def exit_report(generation: int, pid: int, now: float, born: float, ended: Ended, oom: bool) -> ExitReport:
+def exit_report(
+    generation: int, pid: int, now: float, born: float, ended: Ended, max_rss_bytes: int, oom: bool
+) -> ExitReport:
     """The facts of an end, with the words for them."""
     code = signum = None
     core = False
@@ -33,7 +35,7 @@ def exit_report(generation: int, pid: int, now: float, born: float, ended: Ended
         pid=pid,
         uptime_s=max(0.0, now - born),
         cpu_s=round(ended.cpu_s, 3),
-        max_rss_bytes=ended.max_rss_bytes,
+        max_rss_bytes=max_rss_bytes,
         oom=oom and signum == signals.SIGKILL,
     )
 

@@ -93,10 +93,10 @@ class Engine:
 
     def remember(self, fleet: Fleet, effects: list[fx.AnyEffect]) -> None:
         """Those of the effects that are words to be kept, carried out and written down ahead of all others."""
-        if not REMEMBERED.isdisjoint(map(type, effects)):
-            for effect in effects:
-                if type(effect) in REMEMBERED:
-                    self.orders[type(effect)](fleet, effect)
+        words = [effect for effect in effects if type(effect) in REMEMBERED]
+        for effect in words:
+            self.orders[type(effect)](fleet, effect)
+        if words:
             self._save()
 
     def run(self, fleet: Fleet, effects: list[fx.AnyEffect]) -> None:

@@ -311,7 +311,7 @@ class Errands:
         Sweep(self._loop, self._scopes, running.scope, set(), clean).begin(0, thorough=is_thorough)
 
     def _report(self, running: Running, end: Ended) -> None:
-        report = exit_report(running.generation, running.pid, 0.0, 0.0, end, oom=False)
+        report = exit_report(running.generation, running.pid, 0.0, 0.0, end, end.max_rss_bytes, oom=False)
         output = _last_words(running.output) if running.output >= 0 else ""
         self._drop(running)
         self._post(

@@ -90,6 +90,7 @@ class Lives:
         self._generations: dict[str, int] = {}
         self._on_end = self._report_end  # bound once, not once a life
         self._oom_kills: dict[str, int] = {}
+        self._peak_rss_bytes = _peak_rss_bytes()  # ours, when the last life was born
         ready = self._ready = GettingReady(
             loop, self._births, scopes, outputs, store, surroundings, self._generations, self._noticed
         )
@@ -340,6 +341,7 @@ class Lives:
 
     def _after_births(self) -> None:
         born, self._born = self._born, []
+        self._peak_rss_bytes = _peak_rss_bytes()
         for spec, generation in born:
             self._after_birth(spec, generation)
 
@@ -400,9 +402,8 @@ class Lives:
             sock.read(100)
         oom = self.limits.oom_kills(name) > self._oom_kills.get(name, 0)
         # A child starts with our own peak as its (getrusage(2), ru_maxrss, over vfork and exec): less says nothing.
-        if ended.max_rss_bytes <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024:
-            ended = Ended(ended.status, ended.cpu_s, 0)
-        report = exit_report(generation, pid, self._loop.now(), born, ended, oom)
+        max_rss = ended.max_rss_bytes if ended.max_rss_bytes > self._peak_rss_bytes else 0
+        report = exit_report(generation, pid, self._loop.now(), born, ended, max_rss, oom)
         self._post(ev.Exited(name=name, generation=generation, pid=pid, report=report))
 
     def _is_errand(self, name: str) -> Callable[[int], bool] | None:
@@ -416,6 +417,10 @@ class Lives:
 
         sweep = self._sweeps[name] = Sweep(self._loop, self.scopes, name, set(), clean, self._is_errand(name))
         sweep.begin(signum, thorough=thorough)
+
+
+def _peak_rss_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _kill_if(pid: int, is_meant: Callable[[int], bool]) -> None:

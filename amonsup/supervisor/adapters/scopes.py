@@ -34,6 +34,12 @@ except ImportError:
 INNER = ("hook", "order", "check")
 """The scopes inside a service's."""
 
+DESERTED = b"populated 0\nfrozen 0\n"
+"""cgroup.events when nothing lives there and a child may be born there (zombies do not count)."""
+
+MOST_OPEN = 48
+"""Of that many scopes cgroup.events stays open once it was looked at: to open it takes far longer than to read it."""
+
 LEAST_HARD_LIMIT = 4
 """Below it there is no soft and hard limit that could mark anything."""
 
@@ -97,6 +103,8 @@ class CgroupScopes:
         # killed at birth, for ever. So such a cgroup is replaced before the next birth. What a predecessor did to
         # those that we find nobody knows.
         self._killed: set[str] = set()
+        self._events: dict[str, int] = {}  # cgroup.events of those that crashed last
+        self._most_events = min(MOST_OPEN, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 16)
         self._doubtful = {entry.name for entry in os.scandir(base) if entry.is_dir()}
 
     def holding(self, name: str) -> Holding:
@@ -112,7 +120,31 @@ class CgroupScopes:
             return Holding(cgroup_fd=os.open(path, flags))
 
     def is_deserted(self, name: str) -> bool:
-        return procfs.read(f"{self.base}/{name}/cgroup.events") == b"populated 0\nfrozen 0\n"
+        try:
+            fd = self._events[name]
+        except KeyError:
+            fd = self._open_events(name)
+        try:
+            return os.pread(fd, 64, 0) == DESERTED
+        except OSError:  # never opened, or its directory was removed, perhaps to be made anew
+            self._close_events(name)
+            return False
+
+    def _open_events(self, name: str) -> int:
+        """-1: it cannot be had."""
+        try:
+            fd = os.open(f"{self.base}/{name}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return -1
+        if len(self._events) >= self._most_events:
+            self._close_events(next(iter(self._events)))
+        self._events[name] = fd
+        return fd
+
+    def _close_events(self, name: str) -> None:
+        fd = self._events.pop(name, -1)
+        if fd >= 0:
+            os.close(fd)
 
     def members(self, name: str, *, thorough: bool) -> list[int]:
         path = os.path.join(self.base, name)
@@ -153,6 +185,7 @@ class CgroupScopes:
         pass
 
     def remove(self, name: str) -> None:
+        self._close_events(name)
         path = os.path.join(self.base, name)
         for directory, _, _ in os.walk(path, topdown=False):
             with contextlib.suppress(OSError):

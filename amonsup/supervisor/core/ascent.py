@@ -59,7 +59,9 @@ def _begin_life(turn: Turn, state: ServiceState, spec: ServiceSpec) -> None:
     state.takes_dependants = False
     state.goal = Goal.STAY
     state.is_ready = state.was_up = state.is_swept = state.has_forked = state.is_reloading = False
-    state.seen = tuple((d.name, states[d.name].generation) for d in spec.depends_on if d.restart)
+    state.seen = ()
+    if spec.depends_on:
+        state.seen = tuple((d.name, states[d.name].generation) for d in spec.depends_on if d.restart)
     if spec.pre_start:
         turn.run_errand(state, "pre_start")
     else:

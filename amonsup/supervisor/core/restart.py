@@ -41,6 +41,8 @@ def delay_s(backoff: Backoff, attempt: int, seed: str) -> float:
         # The exponent is bounded: past 1000 doublings a float overflows long after the cap was reached.
         base = backoff.step_s * backoff.factor ** min(attempt - 1, 1000 if backoff.factor <= 2 else 100)
     base = min(base, backoff.max_s)
+    if base <= 0:
+        return 0.0
     share = zlib.crc32(seed.encode()) / 0xFFFFFFFF * 2 - 1  # -1 … 1
     return max(0.0, min(base * (1 + backoff.jitter * share), backoff.max_s))
 

@@ -14,7 +14,7 @@ from amonsup.supervisor.ends import exit_report, signal_name
 
 
 def report_of(status: int | None, *, oom: bool = False, now: float = 20.0, born: float = 12.5) -> dict[str, object]:
-    report = exit_report(3, 77, now, born, Ended(status, 1.23456, 4096), oom)
+    report = exit_report(3, 77, now, born, Ended(status, 1.23456, 4096), 4096, oom)
     return {field: getattr(report, field) for field in report.__struct_fields__}
 
 

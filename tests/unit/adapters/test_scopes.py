@@ -120,6 +120,39 @@ def test_one_that_is_not_there_has_no_members(base: Path) -> None:
         assert CgroupScopes(str(base)).members("none", thorough=thorough) == []
 
 
+def test_whether_it_is_deserted_is_seen_anew_each_time(base: Path) -> None:
+    made, events = CgroupScopes(str(base)), base / "s" / "cgroup.events"
+    found = []
+    for text in ("populated 1\nfrozen 0\n", "populated 0\nfrozen 0\n", "populated 0\nfrozen 1\n"):
+        events.write_text(text)
+        found.append(made.is_deserted("s"))
+    assert found == [False, True, False]
+
+
+def test_of_one_that_was_replaced_the_new_one_counts(base: Path) -> None:
+    made, events = CgroupScopes(str(base)), base / "s" / "cgroup.events"
+    events.write_text("populated 0\nfrozen 0\n")
+    assert made.is_deserted("s")
+    events.unlink()
+    made.remove("s")
+    assert not made.is_deserted("s")
+    events.write_text("populated 0\nfrozen 0\n")
+    assert made.is_deserted("s")
+
+
+def test_only_so_many_are_kept_open(base: Path) -> None:
+    made = CgroupScopes(str(base))
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(scopes.MOST_OPEN + 20):
+        (base / f"n{number}").mkdir()
+        (base / f"n{number}" / "cgroup.events").write_text("populated 0\nfrozen 0\n")
+        assert made.is_deserted(f"n{number}")
+    assert 0 < len(os.listdir("/proc/self/fd")) - before <= scopes.MOST_OPEN
+    for number in range(scopes.MOST_OPEN + 20):
+        made.remove(f"n{number}")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_one_is_made_when_it_is_needed(base: Path) -> None:
     holding = CgroupScopes(str(base)).holding("new")
     try:
