@@ -131,8 +131,7 @@ def after_post_start(turn: Turn, state: ServiceState, why: str) -> None:
         descent.fail_life(turn, state, why)
     else:
         turn.note(state, "failed", f"{why}; left alone: {holds.words(state.hold)}")
-        waiting = turn.world.dependants.get(state.name, ())
-        turn.follow_ups.extend(ev.Reconsidered(name=name) for name in waiting)  # in vain, as it is now
+        holds.tell_dependants(turn, state)
 
 
 def on_main_found(turn: Turn, state: ServiceState, event: ev.MainFound) -> None:

@@ -227,6 +227,8 @@ def _waiting_verdict(turn: Turn, state: ServiceState) -> tuple[bool, str] | None
     if culprit is None:
         return None
     why = culprit.why or (culprit.verdict if culprit.health else "")
+    if not why and culprit.hold is not None:
+        why = holds.words(culprit.hold)
     stands = culprit.health if culprit.phase is Phase.RUNNING else culprit.phase.value
     return False, f"its dependency {culprit.name} is {stands}" + (f": {why}" if why else "")
 

@@ -32,6 +32,7 @@ def on_timer(turn: Turn, state: ServiceState, event: ev.TimerFired) -> None:
             descent.fail_life(turn, state, why)
         else:
             turn.note(state, "failed", f"{why}; left alone: {holds.words(state.hold)}")
+            holds.tell_dependants(turn, state)
     elif state.phase is Phase.RUNNING and spec.watchdog_s > 0:
         notices.watchdog_bites(turn, state, f"no WATCHDOG=1 for {spec.watchdog_s:g} s")
     elif state.phase is Phase.STOPPING:

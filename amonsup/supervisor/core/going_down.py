@@ -46,7 +46,7 @@ def on_exited(turn: Turn, state: ServiceState, event: ev.Exited) -> None:
     if commands.is_at_preflight_of_restart(state):
         state.goal = Goal.AGAIN  # there is nothing left that a preflight could protect
     elif phase is Phase.STARTING and (again or not succeeded):
-        commands.fail_starts(turn, state, f"{report.reason} after {report.uptime_s:.3g} s")
+        commands.fail_starts(turn, state, f"{report.reason} after {round(report.uptime_s, 3):.3g} s")
     turn.enter(state, Phase.CLEANING, report.reason)
     descent.sweep(turn, state, gentle=False)
 

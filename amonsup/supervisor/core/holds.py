@@ -9,13 +9,13 @@ ends. A shutdown of the daemon ends every hold of its lives; the next boot finds
 
 from __future__ import annotations
 
-from amonsup.config.specs import ServiceSpec, ServiceType
+from amonsup.supervisor.core import ordering
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.effects import RememberHold
 from amonsup.supervisor.model.moments import utc
 from amonsup.supervisor.model.phases import Phase
-from amonsup.supervisor.model.records import Hold, ServiceState, Task, errand_in
+from amonsup.supervisor.model.records import Hold, ServiceState, Task
 
 BY_ITSELF = "boot"
 """Who is behind a start that no person commanded."""
@@ -63,11 +63,12 @@ def end_if_over(turn: Turn, state: ServiceState, wall: float) -> None:
         end(turn, state)
 
 
-def _has_missed_its_deadline(spec: ServiceSpec, state: ServiceState) -> bool:
-    """Whether its start took too long, and was left alone."""
-    if state.phase is not Phase.STARTING or state.timer_at or state.is_ready or errand_in(state, "hook") is not None:
-        return False
-    return spec.type is not ServiceType.SIMPLE and spec.start_timeout_s > 0
+def tell_dependants(turn: Turn, state: ServiceState) -> None:
+    """It was left alone half-way up: every start that waits for it, at whatever distance, is in vain as it is now."""
+    names = list(turn.world.dependants.get(state.name, ()))
+    for name in names:  # grows as it goes
+        names.extend(other for other in turn.world.dependants.get(name, ()) if other not in names)
+    turn.follow_ups.extend(ev.Reconsidered(name=name) for name in names)
 
 
 def end(turn: Turn, state: ServiceState) -> None:
@@ -78,6 +79,6 @@ def end(turn: Turn, state: ServiceState) -> None:
     spec = turn.spec(state)
     if state.phase is Phase.RUNNING and spec.watchdog_s > 0:
         turn.set_timer(state, spec.watchdog_s)  # it may have been stopped in a debugger: a full turn from now
-    elif _has_missed_its_deadline(spec, state):
+    elif ordering.has_missed_its_deadline(spec, state):
         turn.set_timer(state, spec.start_timeout_s)
     turn.follow_ups.append(ev.Reconsidered(name=state.name))

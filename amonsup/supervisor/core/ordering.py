@@ -37,7 +37,14 @@ def is_met(dependency: Dependency, spec: ServiceSpec, state: ServiceState) -> bo
     return state.phase is Phase.STARTING and state.pid > 0 and is_simple
 
 
-def is_hopeless(state: ServiceState, condition: Condition) -> bool:
+def has_missed_its_deadline(spec: ServiceSpec, state: ServiceState) -> bool:
+    """Whether its start took too long and was left alone, because it is held."""
+    if state.phase is not Phase.STARTING or state.timer_at or state.is_ready or errand_in(state, "hook") is not None:
+        return False
+    return spec.type is not ServiceType.SIMPLE and spec.start_timeout_s > 0
+
+
+def is_hopeless(spec: ServiceSpec, state: ServiceState, condition: Condition) -> bool:
     """Whether the dependency will not come by itself: given up, ended, held, or down because somebody wants it so."""
     if state.phase in (Phase.FATAL, Phase.QUARANTINED):
         return True
@@ -46,9 +53,12 @@ def is_hopeless(state: ServiceState, condition: Condition) -> bool:
     if state.phase is Phase.EXITED:
         return condition is not Condition.COMPLETED or state.goal is not Goal.DONE
     if state.hold is not None:
-        # Held back, or up but for a post_start that has failed and is made again only when the hold ends.
-        is_left_alone = state.phase is Phase.STARTING and state.is_ready and errand_in(state, "hook") is None
-        if is_left_alone or state.phase in (Phase.WAITING, Phase.BACKOFF):
+        # Held back, or left alone: up but for a post_start that has failed and is made again only when the hold ends,
+        # or not up within start_timeout. Such a start has failed, as in systemd; should it come all the same, whoever
+        # waits for it starts.
+        is_half_up = state.phase is Phase.STARTING and state.is_ready and errand_in(state, "hook") is None
+        is_late = (state.pid > 0 or state.has_forked) and has_missed_its_deadline(spec, state)
+        if is_half_up or is_late or state.phase in (Phase.WAITING, Phase.BACKOFF):
             return True
     return state.phase is Phase.STOPPED and state.desired is Desired.DOWN
 
@@ -59,7 +69,7 @@ def hopeless_dependency(
     """The dependency, direct or of a waiting dependency, that keeps `name` waiting for ever; None: there is hope."""
     for dependency in specs[name].depends_on:
         other = states[dependency.name]
-        if is_hopeless(other, dependency.condition):
+        if is_hopeless(specs[other.name], other, dependency.condition):
             return other
         if other.phase is Phase.WAITING:
             deeper = hopeless_dependency(other.name, specs, states)

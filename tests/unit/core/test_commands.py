@@ -201,6 +201,14 @@ def test_a_start_that_fails_says_so_although_the_policy_goes_on() -> None:
     assert book.take()[-1] == "s: spawn 2"
 
 
+def test_how_long_it_lived_is_said_to_the_millisecond() -> None:
+    book = Playbook(service("s"))
+    start = book.start("s")
+    book.advance(0.000491)
+    book.exits("s", code=7)
+    assert book.outcome(start) == "exit 7 after 0 s"
+
+
 @pytest.mark.parametrize("policy", RestartPolicy)
 def test_a_command_behind_a_start_that_fails_to_spawn_is_begun(policy: RestartPolicy) -> None:
     """Found by the properties: the queue stood still when a service was given up."""

@@ -403,7 +403,24 @@ def test_a_dependency_whose_post_start_failed_under_a_hold_is_no_hope() -> None:
     start = book.start("web")
     assert book.outcome(start) is None
     book.chore_ends("db", "hook", "exit 3")
-    assert book.outcome(start) == "its dependency db is starting"
+    assert (book.outcome(start) or "").startswith("its dependency db is starting: held by ")
     book.release("db")
     book.chore_ends("db", "hook")
     assert book.phase("web") is Phase.STARTING
+
+
+def test_a_dependency_whose_start_took_too_long_under_a_hold_is_no_hope_until_it_comes() -> None:
+    book = Playbook(
+        service("db", type=ServiceType.NOTIFY, start_timeout_s=5.0), service("web", "db"), service("top", "web")
+    )
+    book.start("db")
+    book.hold("db", HOUR)
+    start = book.start("top")
+    book.advance(4.9)
+    assert book.outcome(start) is None
+    book.advance(0.2)
+    assert (book.outcome(start) or "").startswith("its dependency db is starting: held by ")
+    assert (book.outcome(book.start("web")) or "").startswith("its dependency db is starting: held by ")
+    assert book.phase("db") is Phase.STARTING
+    book.notice("db", is_ready=True)
+    assert (book.phase("web"), book.phase("top")) == (Phase.STARTING, Phase.STARTING)
