@@ -6,16 +6,21 @@ Its descriptors came from somebody with the service's rights, so what they are i
 from __future__ import annotations
 
 import fcntl
+import fnmatch
 import os
 import stat
 
 from amonsup.logs import ledger
-from amonsup.logs.settings import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from amonsup.logs.alarm import Alarm
     from amonsup.logs.watching import Rule
-    from amonsup.loop.loop import Timer
+
+MOST_FORMER = 3
+"""Renamed files of one name that are kept, and unlinked ones of any."""
+
+MOST_FORMERS = 100
 
 
 class Tail:
@@ -89,10 +94,10 @@ class Beat:
     """All tails of one service."""
 
     __slots__ = (
+        "alarm",
         "answered",
         "ask_at",
         "directories",
-        "due",
         "generation",
         "instance",
         "is_asking",
@@ -100,7 +105,6 @@ class Beat:
         "max_size",
         "patterns",
         "paused",
-        "rotate",
         "rules",
         "service",
         "tails",
@@ -108,14 +112,13 @@ class Beat:
         "watches",
     )
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, alarm: Alarm) -> None:
         self.service = service
+        self.alarm = alarm  # of the rotation by time
         self.patterns: list[str] = []
         self.rules: list[Rule] = []
         self.generation = 0
         self.max_size = 0
-        self.rotate = NEVER
-        self.due: Timer | None = None  # of the rotation by time
         self.instance = -1
         self.paused = False
         self.directories: dict[int, list[str]] = {}
@@ -167,3 +170,37 @@ def is_somebody_cutting(tail: Tail) -> bool:
 def is_another(record: ledger.Entry, fd: int, size: int, judged: int | None) -> bool:
     """Whether the file is not the one that the record speaks of, or has been emptied since."""
     return not ledger.begins_with(fd, record["head"]) or (judged is not None and judged - record["base"] > size)
+
+
+def is_linked(tail: Tail) -> bool:
+    """Whether it still has a name somewhere."""
+    try:
+        return os.fstat(tail.fd).st_nlink > 0
+    except OSError:
+        return False
+
+
+def is_meant(patterns: list[str], name: str) -> bool:
+    """Whether a name that appeared in a directory is one that was looked for there."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def superfluous(tails: dict[tuple[int, int], Tail]) -> list[tuple[int, int]]:
+    """Files that are unlinked go once their successor is there; of renamed ones the latest are kept."""
+    current = {tail.path for tail in tails.values() if not tail.is_former and is_linked(tail)}
+    found: dict[tuple[int, int], None] = {}
+    formers: dict[str, list[tuple[int, int]]] = {}
+    for key, tail in tails.items():
+        if not is_linked(tail) and tail.path in current:
+            found[key] = None
+        elif tail.is_former:
+            formers.setdefault(tail.path, []).append(key)
+    for keys in formers.values():
+        found.update(dict.fromkeys(keys[:-MOST_FORMER]))
+    former = [key for key, tail in tails.items() if tail.is_former and key not in found]
+    # Names with a date in them: nothing ever takes their place, and a deleted file that is open fills the disk.
+    unlinked = [key for key in former if not is_linked(tails[key])]
+    found.update(dict.fromkeys(unlinked[:-MOST_FORMER]))
+    former = [key for key in former if key not in found]
+    found.update(dict.fromkeys(former[:-MOST_FORMERS]))
+    return list(found)

@@ -11,12 +11,10 @@ has appeared in a directory; only then, and at most every ASK_S, an attendant is
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import os
-import time
 
 from amonsup.logs import inotify, ledger
-from amonsup.logs.rotation import next_boundary
+from amonsup.logs.alarm import Alarm
 from amonsup.logs.settings import NEVER
 from amonsup.logs.tail_cuts import Cuts
 from amonsup.logs.tail_records import Records
@@ -26,9 +24,12 @@ from amonsup.logs.tailed import (
     TailSource,
     is_another,
     is_inotify,
+    is_linked,
+    is_meant,
     is_readable_file,
     is_somebody_cutting,
     keep_copy,
+    superfluous,
 )
 from amonsup.logs.watches import RECORD_DIR, Watches
 from amonsup.loop.loop import READ, Loop
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
 
 PAUSE_S = 0.003
 ASK_S = 1.0
-MARGIN_S = 0.001
-MOST_FORMER = 3
-MOST_FORMERS = 100
 READ_EVENTS = 65536
 
 
@@ -77,11 +75,9 @@ class Tails:
                 self._forget(beat)
             return
         if beat is None:
-            beat = self._beats[service] = Beat(service)
+            beat = self._beats[service] = Beat(service, Alarm(self._loop, lambda: self.rotate(service)))
         beat.max_size = max_size
-        if beat.rotate != rotate:
-            beat.rotate = rotate
-            self._arm(beat)
+        beat.alarm.set(rotate)
         is_same = beat.patterns == patterns
         beat.patterns = patterns
         beat.is_asking = False  # whoever was asked has died with his supervisor
@@ -161,23 +157,6 @@ class Tails:
             for tail in list(beat.tails.values()):
                 self._cuts.cut(beat, tail)
 
-    def _arm(self, beat: Beat) -> None:
-        """A timer for the next moment of the calendar. (One that passes while no logger is there, is left out.)"""
-        if beat.due is not None:
-            beat.due.cancel()
-            beat.due = None
-        if beat.rotate != NEVER:
-            wall = time.time()
-            moment = next_boundary(beat.rotate, wall)
-            beat.due = self._loop.call_at(
-                self._loop.now() + moment - wall + MARGIN_S, lambda: self._boundary(beat, moment)
-            )
-
-    def _boundary(self, beat: Beat, moment: float) -> None:
-        if time.time() >= moment:  # the clock may have been put back
-            self.rotate(beat.service)
-        self._arm(beat)
-
     # -- events --
 
     def _use_instance(self, beat: Beat, fd: int) -> None:
@@ -211,16 +190,12 @@ class Tails:
                 self.ask(beat)
             elif tail is not None:
                 grown[tail] = None
-                if mask & inotify.MOVE_SELF or (mask & inotify.ATTRIB and not self._is_linked(tail)):
+                if mask & inotify.MOVE_SELF or (mask & inotify.ATTRIB and not is_linked(tail)):
                     self.ask(beat)
-            elif number in beat.directories and (not name or self._is_meant(beat, number, os.fsdecode(name))):
+            elif number in beat.directories and (not name or is_meant(beat.directories[number], os.fsdecode(name))):
                 self.ask(beat)
         for tail in grown:
             self.look(beat, tail)
-
-    @staticmethod
-    def _is_meant(beat: Beat, number: int, name: str) -> bool:
-        return any(fnmatch.fnmatchcase(name, part) for part in beat.directories[number])
 
     def ask(self, beat: Beat) -> None:
         """Have an attendant look again, not more often than every ASK_S."""
@@ -375,30 +350,8 @@ class Tails:
 
     def _drop_formers(self, beat: Beat) -> None:
         """Files that are unlinked go once their successor is there; of renamed ones the latest are kept."""
-        current = {tail.path for tail in beat.tails.values() if not tail.is_former and self._is_linked(tail)}
-        formers: dict[str, list[tuple[int, int]]] = {}
-        for key, tail in list(beat.tails.items()):
-            if not self._is_linked(tail) and tail.path in current:
-                self._judge_and_drop(beat, key)
-            elif tail.is_former:
-                formers.setdefault(tail.path, []).append(key)
-        for keys in formers.values():
-            for key in keys[:-MOST_FORMER]:
-                self._judge_and_drop(beat, key)
-        # Names with a date in them: nothing ever takes their place, and a deleted file that is open fills the disk.
-        unlinked = [key for key, tail in beat.tails.items() if tail.is_former and not self._is_linked(tail)]
-        for key in unlinked[:-MOST_FORMER]:
+        for key in superfluous(beat.tails):
             self._judge_and_drop(beat, key)
-        former = [key for key, tail in beat.tails.items() if tail.is_former]
-        for key in former[:-MOST_FORMERS]:
-            self._judge_and_drop(beat, key)
-
-    @staticmethod
-    def _is_linked(tail: Tail) -> bool:
-        try:
-            return os.fstat(tail.fd).st_nlink > 0
-        except OSError:
-            return False
 
     def _judge_and_drop(self, beat: Beat, key: tuple[int, int]) -> None:
         """Once all of it was judged it is let go; until then it is looked at again with the next answer."""
@@ -435,7 +388,6 @@ class Tails:
             self._loop.unwatch(beat.instance)
             os.close(beat.instance)
             beat.instance = -1
-        beat.rotate = NEVER
-        self._arm(beat)
+        beat.alarm.set(NEVER)
         del self._beats[beat.service]
         self._records.unmark(beat.service)

@@ -6,41 +6,23 @@ there first, then told, and the next line is judged only once it is acknowledged
 either tells the same message again under the same number (the supervisor knows the last number of each log and drops
 what it has seen) or judges the same lines again. What is judged twice is counted once, because nothing that is not
 on record has been told.
-
-`Source` is where a log's bytes come from; there is one for captured logs and one for files that services write.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import zlib
 
 from amonsup.config.watch_rules import PatternError
+from amonsup.logs.watched import Watched, decode, encode
 from amonsup.logs.watching import CHUNK, Hit, Matcher, Rule, Throttle, printable, readable
-from amonsup.loop.loop import Loop, Timer
+from amonsup.loop.loop import Loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
 
+    from amonsup.logs.watched import Source
     from amonsup.loop.channel import Message
-
-    class Source(Protocol):
-        """A log's bytes by position."""
-
-        def read(self, position: int, size: int) -> tuple[int, bytes]:
-            """Bytes at `position`, and where they really begin: behind it, if what stood there is gone."""
-
-        def end(self) -> int:
-            """Where the next byte will stand."""
-
-        def generation(self, position: int) -> int:
-            """The life that wrote what stands there; 0 if nobody knows."""
-
-        def close(self) -> None: ...
-
 
 CHUNKS_PER_TURN = 4
 SAVE_EVERY = 1 << 20
@@ -48,47 +30,6 @@ LATE_S = 1.0
 """How long the rest of a traceback is waited for."""
 
 RECORD_DIR = ".watch"
-
-
-class Watched:
-    """One log under rules. `number` counts what was told; with `epoch` it names a message for ever."""
-
-    __slots__ = (
-        "epoch",
-        "fd",
-        "final_at",
-        "is_due",
-        "log",
-        "matcher",
-        "number",
-        "path",
-        "pending",
-        "position",
-        "saved",
-        "service",
-        "source",
-        "throttles",
-        "timer",
-        "timer_at",
-    )
-
-    def __init__(self, service: str, log: str, matcher: Matcher, source: Source, fd: int) -> None:
-        self.service = service
-        self.log = log
-        self.path = ""
-        self.matcher = matcher
-        self.source = source
-        self.fd = fd
-        self.epoch = os.urandom(4).hex()
-        self.number = 0
-        self.position = 0
-        self.saved = 0
-        self.final_at = 0  # a line that ends here without a line break is whole: its life is over
-        self.pending: Message | None = None
-        self.throttles = {rule.key: Throttle(rule) for rule in matcher.rules}
-        self.is_due = False
-        self.timer: Timer | None = None
-        self.timer_at = 0.0
 
 
 class Watches:
@@ -207,7 +148,7 @@ class Watches:
         except OSError:
             return None
         try:
-            record = _decode(os.pread(fd, 65536, 0))
+            record = decode(os.pread(fd, 65536, 0))
         finally:
             os.close(fd)
         return record["position"] if record is not None else None
@@ -343,7 +284,7 @@ class Watches:
         path = os.path.join(self._directory, log)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         watched = Watched(service, log, matcher, source, fd)
-        record = _decode(os.pread(fd, 65536, 0))
+        record = decode(os.pread(fd, 65536, 0))
         if record is None:
             watched.position = source.end() if start is None else start
             self._save(watched)
@@ -366,7 +307,7 @@ class Watches:
             "pending": watched.pending,
         }
         try:
-            os.pwrite(watched.fd, _encode(record), 0)
+            os.pwrite(watched.fd, encode(record), 0)
         except OSError as error:
             self._complain(watched.service, f"{watched.log}: the watch cannot be recorded: {error.strerror}")
             return False
@@ -403,22 +344,3 @@ class Watches:
             watched.timer.cancel()
         watched.source.close()
         os.close(watched.fd)
-
-
-def _encode(record: dict[str, Any]) -> bytes:
-    """One line with its checksum; what an earlier, longer one left behind it means nothing."""
-    raw = json.dumps(record, separators=(",", ":")).encode()
-    return b"%08x %s\n" % (zlib.crc32(raw), raw)
-
-
-def _decode(raw: bytes) -> dict[str, Any] | None:
-    """None for what is no record: then lines are judged from the log's end on."""
-    line, _, _ = raw.partition(b"\n")
-    checksum, _, body = line.partition(b" ")
-    if checksum != b"%08x" % zlib.crc32(body):
-        return None
-    try:
-        record = json.loads(body)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from amonsup.logs import inotify, ledger, tails
-from amonsup.logs.tails import MOST_FORMER, Tails
+from amonsup.logs import alarm, inotify, ledger
+from amonsup.logs.tailed import MOST_FORMER
+from amonsup.logs.tails import Tails
 from amonsup.logs.watches import Watches
 from amonsup.logs.watching import Rule
 from amonsup.loop.loop import Loop
@@ -82,7 +83,7 @@ def test_a_file_that_fails_is_complained_of(tmp_path: Path, world: World, monkey
     def failing(*_: object) -> bool:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(tails.ledger, "begins_with", failing)
+    monkeypatch.setattr(ledger, "begins_with", failing)
     world.tails.look(world.tails._beats["s"], next(iter(world.tails._beats["s"].tails.values())))
     assert world.said == ["/x/a.log: Input/output error"]
 
@@ -124,25 +125,25 @@ def test_a_cut_that_a_dead_supervisor_had_ordered_is_no_emptying(tmp_path: Path,
 def test_rotation_by_time(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the next full hour, by the wall clock as it is then; not any more once it is not wanted."""
     wall = 1_764_000_000.0 // 3600 * 3600
-    monkeypatch.setattr(tails.time, "time", lambda: wall)
+    monkeypatch.setattr(alarm.time, "time", lambda: wall)
     path = tmp_path / "a.log"
     path.write_bytes(b"x\n")
     is_it = {"dev": path.stat().st_dev, "ino": path.stat().st_ino}
     world.answer([inotify.make(), os.open(path, os.O_RDONLY)], a_file(str(path)) | is_it)
     world.tails.follow("s", ["/x/*.log"], 0, "hourly")
-    beat = world.tails._beats["s"]
-    assert beat.due is not None
-    assert 3590 < beat.due.at < 3601
+    timer = lambda: world.tails._beats["s"].alarm._timer  # noqa: E731
+    assert timer() is not None
+    assert 3590 < timer().at < 3601
     wall += 3000  # it was put back
-    beat.due.callback()
+    timer().callback()
     assert not [each for each in world.sent if each["do"] == "cut"]
-    assert 0 < beat.due.at < 601
+    assert 0 < timer().at < 601
     wall += 601
-    beat.due.callback()
+    timer().callback()
     assert [each["path"] for each in world.sent if each["do"] == "cut"] == [str(path)]
-    assert beat.due.at > 3590
+    assert timer().at > 3590
     world.tails.follow("s", ["/x/*.log"], 0)
-    assert beat.due is None
+    assert timer() is None
 
 
 def test_nothing_is_cut_before_it_is_on_record_that_it_was_judged(tmp_path: Path, world: World) -> None:
