@@ -110,7 +110,8 @@ class Connection:
             sent = self._sock.send(self._outbox[:at], socket.MSG_NOSIGNAL)
         else:
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))]
-            sent = self._sock.sendmsg([self._outbox], rights, socket.MSG_NOSIGNAL)
+            until = self._passing[1][0] if len(self._passing) > 1 else None  # where the next one's message begins
+            sent = self._sock.sendmsg([self._outbox[:until]], rights, socket.MSG_NOSIGNAL)
             os.close(fd)
             del self._passing[0]
         self._passing = [(at - sent, fd) for at, fd in self._passing]
