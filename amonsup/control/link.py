@@ -19,14 +19,16 @@ from typing import Any
 import msgspec
 
 from amonsup.config.specs import SiteSpec
+from amonsup.control.stream import NONE, Stream
 from amonsup.wire.codec import LineError, decode_answer, encode
 from amonsup.wire.messages import Accepted, Answer, Caller, EventLine, Finished, Refused, Request, ServerMessage
 
 LINK_FD = 3
 MAX_PACKET = 60 * 1024
 MAX_FDS = 64
-MAX_LINE = 64 * 1024 * 1024
 MOST_OPEN = 500
+LOGS = "logs"
+"""The verb whose answer is a descriptor."""
 
 Reply = Answer | Finished | Refused
 
@@ -49,11 +51,12 @@ class Settings:
 
 
 class Open:
-    """A request under way. `on_event` makes it one that goes on."""
+    """A request under way. `on_event` makes it one that goes on; `descriptor` came with the answer."""
 
     def __init__(self, request: Request, accepted: Callable[[Accepted], None] | None) -> None:
         self.request = request
         self.accepted = accepted
+        self.descriptor = NONE
         self.on_event: Callable[[msgspec.Raw], None] | None = None
         self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
@@ -68,8 +71,7 @@ class Supervisor:
         self.on_secrets: Callable[[Secrets], None] = lambda _: None  # passwords, read again
         self._link = link
         self._settings: asyncio.Future[Settings] = asyncio.get_running_loop().create_future()
-        self._writer: asyncio.StreamWriter | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._stream: Stream | None = None
         self._open: dict[str, Open] = {}
         link.setblocking(False)
         asyncio.get_running_loop().add_reader(link.fileno(), self._on_packet)
@@ -86,8 +88,12 @@ class Supervisor:
         *,
         accepted: Callable[[Accepted], None] | None = None,
         on_event: Callable[[msgspec.Raw], None] | None = None,
+        on_descriptor: Callable[[int], None] | None = None,
     ) -> Reply:
-        """Ask, and wait for the answer, refusal or end, over however many supervisors that takes."""
+        """Ask, and wait for the answer, refusal or end, over however many supervisors that takes.
+
+        `on_descriptor` gets what came with the answer, for it to close; without it nobody does.
+        """
         if len(self._open) >= MOST_OPEN:
             return Refused("-", "busy", f"{MOST_OPEN} requests are under way")
         request = Request(f"{verb}-{uuid.uuid4().hex[:16]}", verb, args, caller or msgspec.UNSET)
@@ -96,8 +102,14 @@ class Supervisor:
         self._open[request.id] = asked
         self._write(request)
         try:
-            return await asked.reply
+            reply = await asked.reply
+            if on_descriptor is not None and asked.descriptor != NONE:
+                on_descriptor(asked.descriptor)
+                asked.descriptor = NONE
+            return reply
         finally:
+            if asked.descriptor != NONE:
+                os.close(asked.descriptor)
             if on_event is None or asked.reply.cancelled():
                 self._open.pop(request.id, None)
 
@@ -156,7 +168,7 @@ class Supervisor:
         elif message["do"] == "create-room":
             self.on_errand(message)
         elif message["do"] == "speak" and fds:
-            self._reading = asyncio.create_task(self._speak(socket.socket(fileno=fds.pop())))
+            self._speak(socket.socket(fileno=fds.pop()))
         for fd in fds:
             os.close(fd)
 
@@ -167,30 +179,38 @@ class Supervisor:
 
     # -- the stream --
 
-    async def _speak(self, sock: socket.socket) -> None:
-        reader, writer = await asyncio.open_unix_connection(sock=sock, limit=MAX_LINE)
-        self._writer = writer
+    def _speak(self, sock: socket.socket) -> None:
+        self._stream = Stream(sock, self._on_line, self._on_end)
         self.on_new()
         for asked in list(self._open.values()):
             if not asked.reply.done():
                 self._write(asked.request)
-        while line := await reader.readline():
-            try:
-                self._take(decode_answer(line))
-            except LineError:
-                continue  # a newer supervisor says something that we do not know
-        writer.close()
-        if self._writer is writer:
-            self._writer = None
+
+    def _on_end(self, stream: Stream) -> None:
+        if self._stream is stream:  # else what a dead one had said last was still to be read
+            self._stream = None
+
+    def _on_line(self, stream: Stream, line: bytes) -> None:
+        try:
+            message = decode_answer(line)
+        except LineError:
+            return  # a newer supervisor says something that we do not know
+        fd = stream.take_descriptor() if _has_descriptor(message) else NONE
+        asked = self._take(message)
+        if fd != NONE and asked is not None and asked.descriptor == NONE:
+            asked.descriptor = fd
+        elif fd != NONE:
+            os.close(fd)  # nobody waits for it any more
 
     def _write(self, request: Request) -> None:
-        if self._writer is not None:
-            self._writer.write(encode(request))
+        if self._stream is not None:
+            self._stream.write(encode(request))
 
-    def _take(self, message: ServerMessage) -> None:
+    def _take(self, message: ServerMessage) -> Open | None:
+        """The request whose answer this is."""
         asked = self._open.get(getattr(message, "id", ""))
         if asked is None:
-            return
+            return None
         if isinstance(message, EventLine):
             if asked.on_event is not None:
                 asked.on_event(message.event)
@@ -200,6 +220,13 @@ class Supervisor:
                 asked.accepted = None
         elif isinstance(message, Answer | Finished | Refused) and not asked.reply.done():
             asked.reply.set_result(message)
+            return asked
+        return None
+
+
+def _has_descriptor(message: ServerMessage) -> bool:
+    """The answer to a reading verb, and nothing else, comes with one. We named the request ourselves."""
+    return isinstance(message, Answer) and message.id.startswith(f"{LOGS}-")
 
 
 def _secrets(message: dict[str, Any], fds: list[int]) -> Secrets:

@@ -97,7 +97,8 @@ def test_what_a_service_prints_does_not_end_the_session(site, people):
     printed = body(admin.message("one", after=mark))
     assert "two" in printed
     assert not set(printed) & {"\x00", "\x01", "\x1b"}
-    assert "two" in note(admin.command(AGENT, "logs"))
+    form = admin.command(AGENT, "logs").find(f"{{{COMMANDS}}}command").get("sessionid")
+    assert "two" in note(admin.command(AGENT, "logs", {"services": ["noisy"]}, form))
     asked = admin.mark
     admin.say(AGENT, "show noisy")
     admin.message("noisy", after=asked)

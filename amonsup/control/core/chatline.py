@@ -1,7 +1,7 @@
 """Chat text to a request: the same verbs as on the command line, without an address in front.
 
-`restart ce`, `logs ce 20`, `status`, `@tier2 status` in a room. Which verbs a person may use here stands in VERBS;
-their arguments come from their declarations.
+`restart ce`, `logs ce 20`, `logs ce --since 10m`, `status`, `@tier2 status` in a room. Which verbs a person may use
+here stands in VERBS; their arguments come from their declarations.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from amonsup.control.core import forms, options
 from amonsup.verbs import NAMES, load
 from amonsup.verbs.verb import Verb
 
@@ -36,6 +37,7 @@ VERBS = tuple(
 
 LONGEST = 500
 MOST_WORDS = 50
+MOST_LINES = 100
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,17 @@ def parse(text: str) -> Line | Wrong | None:
 
 def arguments(verb: Verb, words: list[str]) -> dict[str, Any] | Wrong:
     """Words to the verb's arguments: services first, a number where the verb has `lines`, the rest as its text."""
+    try:
+        words, given = options.take(verb, words)
+    except options.OptionError as error:
+        return Wrong(str(error))
     fields = set(verb.arguments.__struct_fields__)
-    required = {field for field in fields if field not in _defaults(verb)}
-    args: dict[str, Any] = {}
+    required = {field.var for field in forms.fields(verb, ()) if field.is_required}
+    args: dict[str, Any] = given
     if "lines" in fields and words and words[-1].isdigit():
-        args["lines"] = min(int(words.pop()), 100)
+        args["lines"] = int(words.pop()[:9])
+    if "lines" in args:
+        args["lines"] = min(args["lines"], MOST_LINES)
     if "services" in fields:
         args["services"] = words
         if not words and "services" in required:
@@ -106,12 +114,7 @@ def arguments(verb: Verb, words: list[str]) -> dict[str, Any] | Wrong:
     return Wrong(f"{verb.name}: too many words: {' '.join(words)[:60]}") if words else args
 
 
-def _defaults(verb: Verb) -> set[str]:
-    struct = verb.arguments
-    return set(struct.__struct_fields__[len(struct.__struct_fields__) - len(struct.__struct_defaults__) :])
-
-
 def help_text() -> str:
     """What there is, a line a verb."""
     lines = [f"{name}: {verb.summary}" for name in VERBS if (verb := load(name)) is not None]
-    return "\n".join([*lines, "Services by name, @tag, or all."])
+    return "\n".join([*lines, "Services by name, @tag, or all; options as on the command line (logs ce --since 10m)."])

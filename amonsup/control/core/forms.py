@@ -11,12 +11,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
+from amonsup.control.core.options import HIDDEN, described
 from amonsup.verbs.verb import Verb
 
 TTL_S = 300.0
 MOST = 100
 MOST_PER_PERSON = 5
-HIDDEN = frozenset({"follow", "after", "no_wait"})
 LONGEST_VALUE = 200
 MOST_VALUES = 200
 
@@ -42,7 +42,8 @@ def fields(verb: Verb, services: tuple[str, ...]) -> list[Field]:
         if name in HIDDEN:
             continue
         kind, label = _described(hints[name])
-        is_required = name in required
+        _, extra = described(hints[name])
+        is_required = name in required or "required" in extra
         if name == "services":
             found.append(Field(name, "list-multi", label, is_required, ("all", *services)))
         elif name == "service":

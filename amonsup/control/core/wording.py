@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import msgspec
 
 from amonsup.control.core.mirror import WORST
+from amonsup.logbook import names as logs
 from amonsup.verbs.page import Line, Page, Table, duration, size
 from amonsup.verbs.results import OperationResult, ShowResult, StatusResult, StatusRow
 from amonsup.verbs.verb import Verb
@@ -14,6 +16,8 @@ from amonsup.wire.messages import Answer, Finished, Refused
 
 MOST_LINES = 40
 LONGEST = 3500
+LONGEST_LINE = 400
+MOST_NOTES = 5
 
 
 def accepted(verb: str, targets: tuple[str, ...]) -> str:
@@ -94,6 +98,58 @@ def bounded(lines: list[str]) -> str:
     left = len(lines) - MOST_LINES
     text = "\n".join(lines[:MOST_LINES] + ([f"… and {left} more lines"] if left > 0 else []))
     return text if len(text) <= LONGEST else text[:LONGEST] + "\n… (cut)"
+
+
+class LogLines:
+    """The last lines of a reading, within what a phone shows. `is_named`: each behind the name of its service."""
+
+    def __init__(self, *, is_named: bool) -> None:
+        self._is_named = is_named
+        self._lines: deque[str] = deque(maxlen=MOST_LINES)
+        self._count = 0
+        self._begun: dict[str, bytes] = {}  # by log: a line whose end is still to come, as far as it is shown
+        self._notes: list[str] = []
+        self._refusal = ""
+
+    def add(self, log: str, data: bytes) -> None:
+        """A piece: whole lines as a rule; what has no end goes on with the log's next piece, if there is one."""
+        *whole, begun = (self._begun.pop(log, b"") + data).split(b"\n")
+        for line in whole:
+            self._line(log, line)
+        if begun:
+            self._begun[log] = begun[: 4 * LONGEST_LINE + 1]
+
+    def say(self, note: str) -> None:
+        """A word beside the lines."""
+        if len(self._notes) < MOST_NOTES:
+            self._notes.append(note[:LONGEST_LINE])
+
+    def refuse(self, text: str) -> None:
+        """There is nothing but this to say."""
+        self._refusal = text[:LONGEST]
+
+    def text(self) -> str:
+        if self._refusal:
+            return self._refusal
+        for log, begun in self._begun.items():
+            self._line(log, begun)
+        self._begun.clear()
+        left = LONGEST - sum(len(note) + 3 for note in self._notes)
+        shown: list[str] = []
+        for line in reversed(self._lines):
+            left -= len(line) + 1
+            if left < 0:
+                break
+            shown.insert(0, line)
+        before = ["… earlier lines are left out"] if self._count > len(shown) else []
+        return "\n".join([*before, *shown, *(f"! {note}" for note in self._notes)] or ["no lines"])
+
+    def _line(self, log: str, raw: bytes) -> None:
+        text = raw[: 4 * LONGEST_LINE].decode("utf-8", "replace").rstrip("\r")
+        if len(text) > LONGEST_LINE or len(raw) > 4 * LONGEST_LINE:
+            text = f"{text[:LONGEST_LINE]}… (cut)"
+        self._lines.append(f"{logs.service_of(log)}: {text}" if self._is_named else text)
+        self._count += 1
 
 
 def _names(names: tuple[str, ...]) -> str:

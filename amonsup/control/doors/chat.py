@@ -63,5 +63,4 @@ async def answer(desk: Desk, text: str, caller: Caller, tell: object) -> str:
         if callable(tell):
             tell(wording.accepted(line.verb.name, message.targets))
 
-    reply = await desk.supervisor.request(line.verb.name, line.args, caller, accepted=accepted)
-    return await answers.words(desk, line.verb, line.args, reply)
+    return await answers.ask(desk, line.verb, line.args, caller, accepted)

@@ -132,16 +132,17 @@ class Forms(Door):
 
     async def _carry_out(self, speaker: Speaker, asked: Asked, verb: Verb, key: str, args: dict[str, object]) -> None:
         caller = self._desk.caller(asked.sender, "form")
-        request = asyncio.ensure_future(self._desk.supervisor.request(verb.name, args, caller))
-        done, _ = await asyncio.wait({request}, timeout=PATIENCE_S)
-        if done:
-            text = await answers.words(self._desk, verb, args, request.result())
+        answer = asyncio.ensure_future(answers.ask(self._desk, verb, args, caller))
+        try:
+            done, _ = await asyncio.wait({answer}, timeout=PATIENCE_S)
+            if done:
+                self._end(speaker, asked, verb.name, key, "completed", answer.result())
+                return
+            text = f"{verb.name} is under way; its end follows as a message"
             self._end(speaker, asked, verb.name, key, "completed", text)
-            return
-        text = f"{verb.name} is under way; its end follows as a message"
-        self._end(speaker, asked, verb.name, key, "completed", text)
-        text = await answers.words(self._desk, verb, args, await request)
-        speaker.send(stanzas.message(asked.sender, text), Priority.ANSWER, LATE_TTL_S)
+            speaker.send(stanzas.message(asked.sender, await answer), Priority.ANSWER, LATE_TTL_S)
+        finally:
+            answer.cancel()  # if we are called off
 
     # -- answers --
 

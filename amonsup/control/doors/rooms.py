@@ -134,8 +134,7 @@ class Rooms(Door):
         self._desk.serve(bare(occupant.jid), self._answer(speaker, occupant.jid, line, caller))
 
     async def _answer(self, speaker: Speaker, to: str, line: chatline.Line, caller: Caller) -> None:
-        reply = await self._desk.supervisor.request(line.verb.name, line.args, caller)
-        text = f"{self._desk.site.site}: {await answers.words(self._desk, line.verb, line.args, reply)}"
+        text = f"{self._desk.site.site}: {await answers.ask(self._desk, line.verb, line.args, caller)}"
         speaker.send(stanzas.message(to, text), Priority.ANSWER, ANSWER_TTL_S)
 
     def _join(self, speaker: Speaker, jid: str) -> None:

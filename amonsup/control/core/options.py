@@ -1,0 +1,93 @@
+"""Options in a line of chat: `logs ce --since 10m -g ERROR`, as the command line has them, from the same declarations.
+
+`--name value`, `--name=value`, `-n 5`, `-n5`, and flags; `--` ends them. What makes no sense from afar is not offered,
+here or in a form: paths, what goes on and on, what is for programs.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, get_args, get_origin, get_type_hints
+
+from amonsup.verbs.verb import Verb
+
+HIDDEN = frozenset({"follow", "after", "no_wait", "save", "cursor", "is_labelled"})
+
+
+class OptionError(Exception):
+    """The text is for whoever wrote the line."""
+
+
+def take(verb: Verb, words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """The words that are none, and the arguments from those that are. Raises OptionError."""
+    kinds = _kinds(verb)
+    rest: list[str] = []
+    args: dict[str, Any] = {}
+    words = words[::-1]
+    while words:
+        word = words.pop()
+        if word == "--":
+            return rest + words[::-1], args
+        if len(word) < 2 or not word.startswith("-"):
+            rest.append(word)
+            continue
+        spelling, value = _apart(word)
+        if spelling not in kinds:
+            raise OptionError(_unknown(verb, spelling, kinds))
+        name, kind = kinds[spelling]
+        if kind is bool:
+            if value:
+                raise OptionError(f"{verb.name}: {spelling} takes no value")
+            args[name] = True
+            continue
+        if not value and not words:
+            raise OptionError(f"{verb.name}: {spelling} needs a value")
+        args[name] = _value(verb, spelling, kind, value or words.pop())
+    return rest, args
+
+
+def _apart(word: str) -> tuple[str, str]:
+    """Spelling and value, if it stands in the same word."""
+    if word.startswith("--"):
+        spelling, _, value = word.partition("=")
+        return spelling, value
+    return word[:2], word[2:]
+
+
+def _value(verb: Verb, spelling: str, kind: type, text: str) -> Any:
+    if kind is not int:
+        return text
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise OptionError(f"{verb.name}: {spelling}: a number is expected, not {text[:20]!r}")
+    return int(text)
+
+
+def _kinds(verb: Verb) -> dict[str, tuple[str, type]]:
+    """By spelling: the argument and its type. Required ones are words, not options."""
+    struct = verb.arguments
+    optional = struct.__struct_fields__[len(struct.__struct_fields__) - len(struct.__struct_defaults__) :]
+    hints = get_type_hints(struct, include_extras=True)
+    kinds: dict[str, tuple[str, type]] = {}
+    for name in optional:
+        kind, extra = described(hints[name])
+        if name in HIDDEN or "hidden" in extra or kind not in (bool, int, str):
+            continue
+        kinds["--" + name.replace("_", "-")] = name, kind
+        if "short" in extra:
+            kinds["-" + extra["short"]] = name, kind
+    return kinds
+
+
+def described(hint: Any) -> tuple[Any, dict[str, str]]:
+    """The type of an argument and what its `describe` says beside the text."""
+    if get_origin(hint) is None or not hasattr(hint, "__metadata__"):
+        return hint, {}
+    kind, *metadata = get_args(hint)
+    return kind, next((each.extra for each in metadata if getattr(each, "extra", None)), {})
+
+
+def _unknown(verb: Verb, spelling: str, kinds: dict[str, tuple[str, type]]) -> str:
+    known = sorted(each for each in kinds if each.startswith("--"))
+    near = difflib.get_close_matches(spelling, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}" if known else "it has none here"
+    return f"{verb.name}: no option {spelling[:40]!r}; {hint}"
