@@ -1,10 +1,11 @@
 """The logger: what services write into their FIFOs goes to SERVICE.log, without a copy through this process.
 
 This file wires. A *stream* (stream.py) is one log with the lives that write to it; its *sink* (sink.py) is the file,
-its place in the log and its rotation; a *spool* (spool.py) is in between where lines are stamped; the *packer*
-(packing.py) compresses what was rotated. splice(2) moves the bytes inside the kernel, and only one logger writes at a
-time (the supervisor starts one only after the one before is gone), so the file's size is the offset. Killed at any
-moment, nothing is lost or doubled: what was not moved is still in the FIFO.
+its place in the log and its rotation; a *spool* (spool.py) is in between where lines are stamped, the *transfer* pipe
+(transfer.py) in a flood; the *packer* (packing.py) compresses what was rotated. splice(2) moves the bytes inside the
+kernel, and only one logger writes at a time (the supervisor starts one only after the one before is gone), so the
+file's size is the offset. Killed at any moment, nothing is lost or doubled: what was not moved is still in the FIFO, or
+in the transfer pipe.
 
 The *lookout* (lookout.py) reads along where there are watch rules, and follows the files that services write by
 themselves; it is loaded, and hears of what was written, only once there is something for it to do.
@@ -22,9 +23,10 @@ import socket
 import time
 
 from amonsup.logbook import names
+from amonsup.logs.life import Life
 from amonsup.logs.packing import Packer
 from amonsup.logs.settings import Settings, settings_of
-from amonsup.logs.stream import Life, Stream
+from amonsup.logs.stream import Stream
 from amonsup.loop.channel import Channel, Message, close_all
 from amonsup.loop.loop import Loop
 
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amonsup.logs.lookout import Lookout
+    from amonsup.logs.transfer import Transfer
 
 LINK_FD = 3
 LISTING_S = 1.0
+ASKS_AGAIN_S = 1.0
 FOR_LOOKOUT = frozenset({"watch", "matched", "follow", "files", "was-cut"})
 
 
@@ -49,6 +53,8 @@ class Logger:
         self.null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self.streams: dict[str, Stream] = {}
         self.lookout: Lookout | None = None
+        self.transfer: Transfer | None = None
+        self._asked_at = -ASKS_AGAIN_S
         self.packer = Packer(loop, log_dir, self._pack_report)
         self._pack_troubles: set[str] = set()
         self._files: dict[str, list[str] | None] | None = None
@@ -67,6 +73,10 @@ class Logger:
             self._set(message["service"], settings_of(message["settings"]))
         elif kind in ("rotate", "reopen"):
             self._commanded(kind, message)
+        elif kind == "transfer" and self.transfer is None and len(fds) > 1:
+            from amonsup.logs.transfer import Transfer
+
+            self.transfer = Transfer(fds.pop(0), fds.pop(0))
         elif kind in FOR_LOOKOUT:
             self._lookout().on_message(message, fds)
         close_all(fds)
@@ -153,6 +163,12 @@ class Logger:
 
     def _forget_listing(self) -> None:
         self._files = None
+
+    def flooded(self) -> None:
+        """A service floods and there is no transfer pipe yet. (A supervisor may die over the question.)"""
+        if self.loop.now() >= self._asked_at + ASKS_AGAIN_S:
+            self._asked_at = self.loop.now()
+            self.channel.send({"do": "transfer"})
 
     def drained(self, stream: Stream, generation: int) -> None:
         if self.lookout is not None:

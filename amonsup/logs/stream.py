@@ -5,8 +5,8 @@ so each byte belongs to one life, and where a life begins in the log is marked b
 
 Fairness: a step moves at most a FIFO's content, and each stream has one step a turn of the loop. After a step that did
 not find the FIFO nearly full there is a short pause, because a service that writes line by line would otherwise wake us
-for each line. Only of a service that floods is the FIFO enlarged, and shrunk when the flood is over: what one user may
-have in large pipes is limited (pipe(7)).
+for each line. Of a service that floods the FIFO is enlarged (life.py), and emptied through the transfer pipe
+(transfer.py), so that its writer does not wait while we write.
 
 Trouble (a full disk, a directory that is gone): after any error the sink is given up and made anew a second later, if
 there is something to write. Until then what was written waits in its FIFO (`on_full: wait`), or is thrown away and
@@ -16,19 +16,23 @@ counted (`drop`).
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Callable
+from functools import partial
 
 from amonsup.logbook import names
+from amonsup.logs.life import Life, waiting
 from amonsup.logs.settings import Settings
 from amonsup.logs.sink import CHUNK, Sink
 from amonsup.logs.spool import BEGIN, Spool
+from amonsup.logs.trouble import RETRY_S, Trouble
 from amonsup.loop.loop import READ, Loop, Timer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
+
+    from amonsup.logs.transfer import Transfer
 
     class Owner(Protocol):
         """What a stream needs of the logger."""
@@ -36,9 +40,11 @@ if TYPE_CHECKING:
         loop: Loop
         log_dir: str
         null: int
+        transfer: Transfer | None
 
         def wall(self) -> float: ...
         def listing(self, log: str) -> list[str] | None: ...
+        def flooded(self) -> None: ...
         def drained(self, stream: Stream, generation: int) -> None: ...
         def troubled(self, stream: Stream, text: str, dropped: int) -> None: ...
         def rotated(self, stream: Stream) -> None: ...
@@ -48,37 +54,7 @@ if TYPE_CHECKING:
 PAUSE_S = 0.003
 """After a small splice: a flooding service fills a third of an enlarged FIFO in it, so the writer never waits."""
 
-RETRY_S = 1.0
-ROOMY = 1 << 20
-USUAL = 1 << 16
 FULL = (errno.ENOSPC, errno.EDQUOT)
-FIONREAD = 0x541B
-
-
-class Life:
-    """One FIFO. `is_over`: nobody writes any more, what is in it is all there will be."""
-
-    __slots__ = ("fd", "generation", "instance", "is_over", "size")
-
-    def __init__(self, generation: int, instance: int, fd: int) -> None:
-        self.generation = generation
-        self.instance = instance
-        self.fd = fd
-        self.is_over = False
-        self.size = 0  # of the FIFO; 0: not asked yet
-
-
-class Trouble:
-    """What keeps a log from being written. `dropped`: bytes thrown away so far, of which `told` were told; `retry_at`
-    and `tell_at`: monotonic."""
-
-    __slots__ = ("dropped", "is_telling", "retry_at", "tell_at", "text", "told")
-
-    def __init__(self, text: str, dropped: int) -> None:
-        self.text = text
-        self.retry_at = self.tell_at = 0.0
-        self.dropped = self.told = dropped
-        self.is_telling = False
 
 
 class Stream:
@@ -111,7 +87,8 @@ class Stream:
         self.lives.append(life)
         if len(self.lives) == 1:
             self._listen()
-            if self._has_spooled():  # an earlier logger was killed over it, and nothing else may ever come
+            # An earlier logger was killed over it, and nothing else may ever come.
+            if self._has_spooled() or self._held() is not None:
                 self.owner.loop.call_soon(self._again)
 
     def over(self, generation: int) -> None:
@@ -201,40 +178,55 @@ class Stream:
             if life.is_over:
                 self._finish()
                 return
-            if life.size > USUAL:
-                life.size = _resized(life.fd, USUAL)
+            life.shrink()
             self._listen()
         elif life.is_over or not is_all:
             self.owner.loop.call_soon(self._again)
-        elif moved >= self._size(life) * 3 // 4:
-            if life.size < ROOMY:
-                life.size = _resized(life.fd, ROOMY)
+        elif moved >= min(life.size, CHUNK) * 3 // 4:
+            life.enlarge()
+            if self.owner.transfer is None:
+                self.owner.flooded()
             self._listen()
         else:
             self._pause(PAUSE_S)
 
-    def _size(self, life: Life) -> int:
-        if not life.size:
-            life.size = fcntl.fcntl(life.fd, fcntl.F_GETPIPE_SZ)
-        return min(life.size, CHUNK)
-
     def _move(self, life: Life) -> tuple[int, bool]:
         """(bytes moved, whether all of them are in the log). Raises OSError."""
-        if life.is_over and self.spool is None and not self._is_worth_opening(life):
+        held = self._held()
+        if life.is_over and self.spool is None and held is None and not self._is_worth_opening(life):
             return 0, True
         sink = self._opened()
         sink.check()
         self._rotate_if_due(sink)
-        if self.spool is None or self.spool.is_empty:
+        if held is not None:
+            sink.begin_life(held.generation, held.instance)
+        elif self.spool is None or self.spool.is_empty:
             sink.begin_life(life.generation, life.instance)
         if self.spool is not None:
             return self._move_through_spool(life, self.spool, sink)
         if sink.is_full:
             self._rotate(sink, is_forced=True)
         start = sink.end
-        moved = sink.splice(life.fd)
+        moved, is_all = self._splice(life, sink, held)
         self._grown(sink, start)
-        return moved, not sink.is_full
+        return moved, is_all and not sink.is_full
+
+    def _splice(self, life: Life, sink: Sink, held: Transfer | None) -> tuple[int, bool]:
+        """From the FIFO, in a flood through the transfer pipe; what already is in there comes before all else."""
+        if held is not None:
+            return held.pour(sink), False
+        transfer = self.owner.transfer
+        if transfer is None or not transfer.may_take(life):
+            return sink.splice(life.fd), True
+        moved = transfer.fill(life, self.log)
+        if moved:
+            transfer.pour(sink)
+        return moved, not transfer.count
+
+    def _held(self) -> Transfer | None:
+        """The transfer pipe, if it has something of this log."""
+        transfer = self.owner.transfer
+        return transfer if transfer is not None and transfer.holds(self.log) else None
 
     def _move_through_spool(self, life: Life, spool: Spool, sink: Sink) -> tuple[int, bool]:
         moved = 0
@@ -255,9 +247,7 @@ class Stream:
 
     def _is_worth_opening(self, life: Life) -> bool:
         """A life that ended: is there something in its FIFO, or a log in which to mark where it was?"""
-        waiting = bytearray(4)
-        fcntl.ioctl(life.fd, FIONREAD, waiting)
-        if any(waiting) or self.sink is not None:
+        if waiting(life.fd) or self.sink is not None:
             return True
         return os.path.exists(names.index_path(self.owner.log_dir, self.log))
 
@@ -270,7 +260,9 @@ class Stream:
             self._arm()
             if self.sink.is_unpacked:
                 owner.rotated(self)
-        if self.spool is None and (self.settings.timestamps or (is_new and self._has_spooled())):
+        # The spool notes how far the log is: nothing may go past it once it is there.
+        is_wanted = self.settings.timestamps or (is_new and self._has_spooled())
+        if self.spool is None and is_wanted and self._held() is None:
             self.spool = Spool(owner.log_dir, self.sink)
         return self.sink
 
@@ -360,8 +352,8 @@ class Stream:
         text = f"{self.log}: {error.strerror}"
         trouble = self.trouble
         if trouble is None or trouble.text != text:
-            trouble = self.trouble = Trouble(text, trouble.dropped if trouble is not None else 0)
-            self.owner.troubled(self, text, trouble.dropped)
+            dropped = trouble.end() if trouble is not None else 0
+            trouble = self.trouble = Trouble(self.owner.loop, partial(self.owner.troubled, self), text, dropped)
         trouble.dropped += discarded
         trouble.retry_at = self.owner.loop.now() + RETRY_S
         if self.settings.drops:
@@ -379,48 +371,27 @@ class Stream:
             return 0  # the next logger, or the next try, finds it as it is
 
     def _throw_away(self, life: Life, trouble: Trouble) -> None:
-        """What waits in the FIFO; what has come as far as the spool is kept."""
+        """What waits in transfer pipe and FIFO; what has come as far as the spool is kept."""
+        held, null = self._held(), self.owner.null
         try:
-            dropped = os.splice(life.fd, self.owner.null, CHUNK, flags=os.SPLICE_F_NONBLOCK)
+            if held is not None:
+                dropped = held.throw_away(null)
+            else:
+                dropped = os.splice(life.fd, null, CHUNK, flags=os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
             dropped = 0
         trouble.dropped += dropped
-        self._tell_dropped(trouble)
+        trouble.tell_dropped()
         if not dropped and self._has_spooled():
             self._pause(RETRY_S)
         else:
             self._after(life, dropped, is_all=True)
 
-    def _tell_dropped(self, trouble: Trouble) -> None:
-        """At most once a second, and at last how much it was."""
-        now = self.owner.loop.now()
-        if trouble.told == trouble.dropped or trouble is not self.trouble:
-            return
-        if now >= trouble.tell_at:
-            trouble.told = trouble.dropped
-            trouble.tell_at = now + RETRY_S
-            self.owner.troubled(self, trouble.text, trouble.dropped)
-        elif not trouble.is_telling:
-            trouble.is_telling = True
-            self.owner.loop.call_at(trouble.tell_at, lambda: self._tell_rest(trouble))
-
-    def _tell_rest(self, trouble: Trouble) -> None:
-        trouble.is_telling = False
-        self._tell_dropped(trouble)
-
     def _recovered(self, trouble: Trouble) -> None:
         self.trouble = None
-        if trouble.dropped and self.sink is not None:
+        if trouble.end() and self.sink is not None:
             try:
                 self.sink.mark_dropped(trouble.dropped)
             except OSError:
                 self._give_up()
         self.owner.troubled(self, "", trouble.dropped)
-
-
-def _resized(fd: int, size: int) -> int:
-    """The FIFO's size after the attempt to make it `size`: not everybody may have it larger (pipe(7))."""
-    try:
-        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
-    except OSError:
-        return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)

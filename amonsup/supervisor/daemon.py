@@ -30,6 +30,7 @@ from amonsup.supervisor.adapters import journal, prctl, procfs, scopes, server, 
 from amonsup.supervisor.adapters.limits import Limits
 from amonsup.supervisor.adapters.outputs import Outputs
 from amonsup.supervisor.adapters.store import Store
+from amonsup.supervisor.adapters.transfer import Transfers
 from amonsup.supervisor.adapters.watch import Ended, Watch
 from amonsup.supervisor.adapters.wishes import Wishes
 from amonsup.supervisor.almanac import Almanac, read
@@ -102,7 +103,7 @@ class Supervisor:
         self.attendants = Attendants(
             self.loop, self.watch, births, scopes_, self.fleet, self.tidings.say, self._reopens_logs
         )
-        companions = (self.attendants, self.matches)
+        companions = (Transfers(self.store), self.attendants, self.matches)
         self.logger = LoggerLink(self.loop, self.store, self.outputs, self._log_settings, self.tidings.say, companions)
         self.lives.extras[LOGGER] = self.logger.make
         errands = self.lives.errands

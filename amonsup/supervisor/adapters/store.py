@@ -59,6 +59,11 @@ class Store:
         if old is not None and old != fd:
             os.close(old)
 
+    def settle(self) -> None:
+        """Wait until the guardian has been sent everything: what is kept is then kept whatever becomes of us."""
+        if not self._channel.is_closed:
+            self._channel.flush_now()
+
     def drop(self, name: str) -> None:
         fd = self.descriptors.pop(name, None)
         if fd is not None:
