@@ -197,7 +197,7 @@ def _report_cycle(names: list[str], by_name: dict[str, Draft]) -> None:
 
 
 def _warn_of_absences(drafts: list[Draft], ground: Ground) -> None:
-    found: dict[tuple[str, str, str], bool] = {}
+    found: dict[tuple[str, str, str], str] = {}
     directories: dict[str, bool] = {"": True}
     for draft in drafts:
         spec = draft.spec if draft.spec.scale is None else instances.instance(draft.spec, 1)
@@ -213,11 +213,11 @@ def _warn_of_absences(drafts: list[Draft], ground: Ground) -> None:
                 continue
             wanted = (command[0], spec.working_dir, search)
             if wanted not in found:
-                found[wanted] = _can_run(*wanted)
-            if not found[wanted]:
+                found[wanted] = _unrunnable(*wanted)
+            if found[wanted]:
                 at = draft.body.get(key)
                 at = at.items[0] if type(at) is Sequence else at
-                _warn(draft, at, key, f"the program {shown(command[0])} is not found")
+                _warn(draft, at, key, f"the program {shown(command[0])} {found[wanted]}")
 
 
 def _warn_of_files(draft: Draft, ground: Ground) -> None:
@@ -266,18 +266,24 @@ def _once(known: dict[str, bool], path: str, ask: Callable[[str], bool]) -> bool
     return known[path]
 
 
-def _can_run(program: str, working_dir: str, search: str) -> bool:
-    if "/" not in program:
-        return any(_is_executable(os.path.join(directory, program)) for directory in search.split(":") if directory)
-    return _is_executable(os.path.join(working_dir or "/", program))
+def _unrunnable(program: str, working_dir: str, search: str) -> str:
+    """Why the program cannot be run; empty if it can."""
+    if "/" in program:
+        places = [os.path.join(working_dir or "/", program)]
+    else:
+        places = [os.path.join(directory, program) for directory in search.split(":") if directory]
+    modes = [mode for mode in map(_mode, places) if mode]
+    if any(stat.S_ISREG(mode) and mode & 0o111 for mode in modes):
+        return ""
+    return "is not executable" if any(map(stat.S_ISREG, modes)) else "is a directory" if modes else "is not found"
 
 
-def _is_executable(path: str) -> bool:
+def _mode(path: str) -> int:
+    """0: nothing is there."""
     try:
-        mode = os.stat(path).st_mode
+        return os.stat(path).st_mode
     except (OSError, ValueError):
-        return False
-    return stat.S_ISREG(mode) and bool(mode & 0o111)
+        return 0
 
 
 def _warn(draft: Draft, at: Node | None, key: str, text: str) -> None:

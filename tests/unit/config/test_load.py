@@ -79,6 +79,14 @@ def test_warnings(site: Site, base: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("command", "says"), [("./there", "is not executable"), ("./", "is a directory")])
+def test_a_program_that_is_there_and_cannot_be_run(site: Site, base: Path, command: str, says: str) -> None:
+    (base / "there").write_text("x")
+    outcome = site(f"services:\n  s: {{command: {command}, working_dir: {base}}}\n")
+    assert isinstance(outcome, Loaded)
+    assert [each.endswith(says) for each in outcome.warnings] == [True]
+
+
 def test_missing_conf_d(base: Path) -> None:
     (base / "conf.d").rmdir()
     outcome = load(str(base / "amonsup.yaml"), environ=ENVIRON, euid=1000)
