@@ -132,20 +132,13 @@ class Lives:
     def sweep(self, spec: ServiceSpec, generation: int, signum: int) -> None:
         """After the main process: nothing may be left. Posts Swept."""
 
-        def let_go() -> None:
-            self._clean.discard(spec.name)
-            self.errands.let_go(spec.name, generation)
-
         def clean(strays: tuple[Stray, ...]) -> None:
             self._sweeps.pop(spec.name, None)
-            # A start that follows at once need not look again; by the next turn anything may have happened.
-            self._clean.add(spec.name)
-            self._loop.call_soon(let_go)
-            self._births.secrets.drop(spec.name)
+            self.let_go(spec.name, generation)
             self._post(ev.Swept(name=spec.name, generation=generation, strays=strays))
 
         is_busy = self.errands.is_busy(spec.name)
-        if not signum and not is_busy and spec.name not in self._sweeps and self.scopes.is_deserted(spec.name):
+        if not signum and self._is_left(spec.name):
             clean(())
             return
         running = self._sweeps.get(spec.name)
@@ -155,6 +148,22 @@ class Lives:
         else:
             # After a crash the cheap look, for speed; on the way down nobody is in a hurry.
             self._sweep(spec.name, signum, thorough=signum != 0 or is_busy, on_clean=clean)
+
+    def _is_left(self, name: str) -> bool:
+        """Whether nobody of the life is there any more, by the cheap look."""
+        return not self.errands.is_busy(name) and name not in self._sweeps and self.scopes.is_deserted(name)
+
+    def let_go(self, name: str, generation: int) -> None:
+        """Nothing of the life is left: of what was kept for it nothing is needed any more."""
+
+        def later() -> None:
+            self._clean.discard(name)
+            self.errands.let_go(name, generation)
+
+        # A start that follows at once need not look again; by the next turn anything may have happened.
+        self._clean.add(name)
+        self._loop.call_soon(later)
+        self._births.secrets.drop(name)
 
     def forget(self, name: str) -> None:
         """The service is no longer configured."""
@@ -404,7 +413,8 @@ class Lives:
         # A child starts with our own peak as its (getrusage(2), ru_maxrss, over vfork and exec): less says nothing.
         max_rss = ended.max_rss_bytes if ended.max_rss_bytes > self._peak_rss_bytes else 0
         report = exit_report(generation, pid, self._loop.now(), born, ended, max_rss, oom)
-        self._post(ev.Exited(name=name, generation=generation, pid=pid, report=report))
+        is_alone = self._is_left(name)
+        self._post(ev.Exited(name=name, generation=generation, pid=pid, report=report, is_alone=is_alone))
 
     def _is_errand(self, name: str) -> Callable[[int], bool] | None:
         """What tells the processes of errands from those that were left behind; None: there are no errands."""

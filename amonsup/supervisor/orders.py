@@ -35,6 +35,7 @@ class Orders:
             fx.SignalMain: self._signal_main,
             fx.KillAll: self._kill_all,
             fx.Sweep: self._sweep,
+            fx.LetGo: lambda _fleet, effect: self._lives.let_go(effect.name, effect.generation),
             fx.SetTimer: lambda _fleet, effect: self.set_timer(effect),
             fx.ClearTimer: lambda _fleet, effect: self._clear_timer(effect.name),
             fx.SetDeadline: lambda _fleet, effect: self.set_deadline(effect.name, effect),

@@ -115,6 +115,7 @@ class Playbook:
         self.failing: dict[str, str] = {}  # kinds of errands that fail, and how
         self.begun: set[tuple[str, int]] = set()  # errands, by service and token
         self.undone: dict[str, ServiceSpec] = {}  # whose pre_start has run, and no post_stop after it
+        self.looks_at_once = False  # it is seen with the main process's end that nothing else of the life is left
         self.lost: set[str] = set()  # forking services whose daemon is not there when it is looked for
         self._last_pid = 100
         self._last_operation = 0
@@ -360,6 +361,10 @@ class Playbook:
             case fx.Sweep(generation=generation, signal=signal):
                 self._say(name, f"sweep {signal}" if signal else "sweep")
                 self._sweep(name, generation, signal)
+            case fx.LetGo(generation=generation):
+                assert generation == self.lives[name].generation
+                assert not self.lives[name].is_alive
+                self.lives[name].is_clean = True
             case fx.SetTimer(token=token, at=at):
                 self.timers[name] = (token, at)
             case fx.ClearTimer():
@@ -513,7 +518,9 @@ class Playbook:
             pid=life.pid,
             uptime_s=self.now - life.born,
         )
-        event = ev.Exited(name=name, generation=life.generation, pid=life.pid, report=report)
+        is_busy = any(key[0] == name for key in self.chores)
+        is_alone = self.looks_at_once and not is_busy and name not in self.clinging and name not in self.strays
+        event = ev.Exited(name=name, generation=life.generation, pid=life.pid, report=report, is_alone=is_alone)
         self.pending.append(Answer("event", name, life.generation, event))
 
     def check(self) -> None:

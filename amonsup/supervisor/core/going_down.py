@@ -12,7 +12,7 @@ from amonsup.config.specs import ServiceSpec, ServiceType
 from amonsup.supervisor.core import ascent, commands, descent, reloading, restart
 from amonsup.supervisor.core.turn import Turn
 from amonsup.supervisor.model import events as ev
-from amonsup.supervisor.model.effects import SeekMain
+from amonsup.supervisor.model.effects import LetGo, SeekMain
 from amonsup.supervisor.model.phases import GOING_DOWN, Desired, Goal, Phase
 from amonsup.supervisor.model.records import KEPT_EXITS, KEPT_RUNS, ExitReport, ServiceState, errand_in
 
@@ -48,7 +48,12 @@ def on_exited(turn: Turn, state: ServiceState, event: ev.Exited) -> None:
     elif phase is Phase.STARTING and (again or not succeeded):
         commands.fail_starts(turn, state, f"{report.reason} after {round(report.uptime_s, 3):.3g} s")
     turn.enter(state, Phase.CLEANING, report.reason)
-    descent.sweep(turn, state, gentle=False)
+    if event.is_alone and not spec.depends_on and state.name not in turn.world.dependants:
+        # Nobody has to see it down before it comes up again: the way from a crash to the next life in one turn.
+        turn.effects.append(LetGo(name=state.name, generation=state.generation))
+        _swept(turn, state, spec)
+    else:
+        descent.sweep(turn, state, gentle=False)
 
 
 def _is_starter(spec: ServiceSpec, state: ServiceState, report: ExitReport) -> bool:
@@ -86,9 +91,12 @@ def on_swept(turn: Turn, state: ServiceState, event: ev.Swept) -> None:
                 *state.exits[:-1],
                 msgspec.structs.replace(state.exits[-1], strays=event.strays[:20]),
             )
+    _swept(turn, state, turn.spec(state))
+
+
+def _swept(turn: Turn, state: ServiceState, spec: ServiceSpec) -> None:
     state.is_swept = True
     turn.drop_errands(state)
-    spec = turn.spec(state)
     if spec.post_start and spec.type is ServiceType.ONESHOT and state.goal is Goal.DONE:
         turn.clear_timer(state)
         turn.run_errand(state, "post_start")  # a oneshot is up once it has succeeded

@@ -39,6 +39,12 @@ class Sweep(Effect, frozen=True, tag=True):
     signal: int = 0
 
 
+class LetGo(Effect, frozen=True, tag=True):
+    """Nothing of the life is left: what was kept for it can go. (Sweep does it by itself.)"""
+
+    generation: int
+
+
 class SetTimer(Effect, frozen=True, tag=True):
     """Answer TimerFired(token) at monotonic `at`; replaces the service's earlier timer."""
 
@@ -145,6 +151,7 @@ AnyEffect = (
     | SignalMain
     | KillAll
     | Sweep
+    | LetGo
     | SetTimer
     | ClearTimer
     | SetDeadline

@@ -77,11 +77,15 @@ class Noticed(Event, frozen=True, tag=True):
 
 
 class Exited(Event, frozen=True, tag=True):
-    """The process `pid` of the life ended. Only the main process's end ends the life."""
+    """The process `pid` of the life ended. Only the main process's end ends the life.
+
+    `is_alone`: nothing else of the life was left when it was noticed, so there is nothing to sweep.
+    """
 
     generation: int
     pid: int
     report: ExitReport
+    is_alone: bool = False
 
 
 class Swept(Event, frozen=True, tag=True):

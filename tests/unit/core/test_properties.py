@@ -130,6 +130,7 @@ class FleetMachine(RuleBasedStateMachine):
     @initialize(graph=graphs())
     def begin(self, graph: tuple[Sketch, ...]) -> None:
         self.book = Playbook(*(sketch.spec() for sketch in graph), answers_at_once=False)
+        self.book.looks_at_once = bool(len(graph) % 2)
         self.added: set[tuple[str, str]] = set()  # (service, dependency) that came while the service lived
         self.operations: list[str] = []
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from amonsup.config.specs import Backoff, RestartPolicy, ServiceType, StartLimit
 from amonsup.supervisor.core import restart
 from amonsup.supervisor.model.phases import Phase
-from amonsup.supervisor.model.records import ExitReport
+from amonsup.supervisor.model.records import ExitReport, Stray
 from tests.support.playbook import Playbook, service
 
 STEADY = Backoff(jitter=0.0)
@@ -111,6 +111,21 @@ def test_the_first_restart_is_immediate_and_the_next_ones_back_off() -> None:
     assert delays == [0, 1, 2, 4, 8]
     assert book.state("s").restarts == 5
     assert book.said("s", "backoff")[0] == "exit 1; next start in 1 s"
+
+
+def test_of_a_life_that_left_nothing_behind_the_next_comes_in_the_same_turn() -> None:
+    book = Playbook(service("s", backoff=STEADY), service("d"), service("user", "d"))
+    book.looks_at_once = True
+    book.start("s", "user")
+    book.take()
+    book.exits("s", code=1)
+    assert book.take() == ["s: spawn 2"]
+    assert (book.state("s").is_swept, book.state("s").exits[-1].reason) == (False, "exit 1")
+    book.exits("d", code=1)
+    assert book.take_of("d") == ["d: sweep", "d: spawn 2"], "whoever needs it sees it down first"
+    book.strays["s"] = (Stray(9, "late"),)
+    book.exits("s", code=1)
+    assert book.take_of("s") == ["s: sweep"]
 
 
 def test_a_life_of_reset_after_starts_the_count_again() -> None:
