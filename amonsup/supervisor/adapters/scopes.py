@@ -104,7 +104,9 @@ class CgroupScopes:
         # those that we find nobody knows.
         self._killed: set[str] = set()
         self._events: dict[str, int] = {}  # cgroup.events of those that crashed last
-        self._most_events = min(MOST_OPEN, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 16)
+        self._keeps_events = (
+            resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 16 * MOST_OPEN
+        )  # else lives need them more
         self._doubtful = {entry.name for entry in os.scandir(base) if entry.is_dir()}
 
     def holding(self, name: str) -> Holding:
@@ -120,6 +122,8 @@ class CgroupScopes:
             return Holding(cgroup_fd=os.open(path, flags))
 
     def is_deserted(self, name: str) -> bool:
+        if not self._keeps_events:
+            return procfs.read(f"{self.base}/{name}/cgroup.events") == DESERTED
         try:
             fd = self._events[name]
         except KeyError:
@@ -136,7 +140,7 @@ class CgroupScopes:
             fd = os.open(f"{self.base}/{name}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return -1
-        if len(self._events) >= self._most_events:
+        if len(self._events) >= MOST_OPEN:
             self._close_events(next(iter(self._events)))
         self._events[name] = fd
         return fd

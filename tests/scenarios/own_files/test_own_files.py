@@ -153,9 +153,14 @@ def test_rotation_on_demand(open_site, user):
         site.start()
         until(lambda: followed(site, "puppet", log), "it is followed")
         for number in (1, 2):
-            with open(log, "a") as file:
-                file.write(f"bad {number}\n")
-            os.chown(log, user.uid, user.gid)
+            if number == 1:
+                with open(log, "a") as file:
+                    file.write("bad 1\n")
+            else:
+                new = data / "new"  # under the service's name it belongs to its user from the first moment on
+                new.write_text("bad 2\n")
+                os.chown(new, user.uid, user.gid)
+                new.rename(log)
             assert site.wait("watch", "puppet")["text"] == f"bad {number}"  # so it is known by now
             assert site.cli("rotate", "puppet").stdout == "puppet: rotated\n"
             until(lambda: not log.exists(), "it is renamed: nobody has it open")
