@@ -154,7 +154,8 @@ def _take(found: Found, path: str, *, is_former: bool = False) -> None:
     if key in found.files:
         os.close(fd)
         return
-    record = {"path": path, "dev": key[0], "ino": key[1], "watch": number, "former": is_former}
+    size = status.st_size  # what is written from now on is judged, also before the logger has heard of the file
+    record = {"path": path, "dev": key[0], "ino": key[1], "watch": number, "former": is_former, "size": size}
     found.files[key] = record, fd
 
 

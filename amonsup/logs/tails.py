@@ -256,10 +256,11 @@ class Tails:
         tail = Tail(log, told["path"], fd, record, record_fd, told["former"])
         beat.tails[key] = beat.watches[told["watch"]] = tail
         with self.forgiving(beat, tail):
-            self._begin(beat, tail, judged if is_new else None, is_new=is_new)
+            self._begin(beat, tail, judged if is_new else None, told.get("size"), is_new=is_new)
         return True
 
-    def _begin(self, beat: Beat, tail: Tail, judged: int | None, *, is_new: bool) -> None:
+    def _begin(self, beat: Beat, tail: Tail, judged: int | None, size: int | None, *, is_new: bool) -> None:
+        """`size`: the file's when it was opened, before anybody could be told that it is followed."""
         record = tail.record
         if not ledger.try_lock(tail.record_fd):
             tail.cutting = True
@@ -272,7 +273,10 @@ class Tails:
             # Another file under a number that was used before goes on behind what that one had.
             record.update(base=judged or 0, head=ledger.head_of(tail.fd), earlier=[])
         self.save(beat, tail)
-        self.watch(beat, tail, record["base"] if is_new and beat.is_known else None)
+        start = None
+        if is_new and (beat.is_known or size is not None):
+            start = record["base"] + (0 if beat.is_known else min(size or 0, os.fstat(tail.fd).st_size))
+        self.watch(beat, tail, start)
         self.look(beat, tail)
 
     def _take_copy(self, beat: Beat, status: os.stat_result, fd: int) -> bool:

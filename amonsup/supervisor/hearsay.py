@@ -100,6 +100,7 @@ class FoundFile(msgspec.Struct, frozen=True):
     ino: Inode
     watch: int
     former: bool
+    size: Count = 0
 
 
 class Files(_Spoken, frozen=True, tag="files"):

@@ -74,6 +74,20 @@ def test_only_an_inotify_instance_is_listened_to(tmp_path: Path, world: World) -
     os.close(fds.pop())
 
 
+def test_what_is_written_while_a_file_is_opened_is_judged(tmp_path: Path, world: World) -> None:
+    """`show` says that it is followed once the attendant has opened it; the logger hears of it a little later."""
+    path = tmp_path / "a.log"
+    path.write_text("old\n")
+    told = a_file() | {"size": 4}
+    with path.open("a") as file:
+        file.write("bad\n")
+    world.tails.set_rules("s", [Rule("k", "bad|old")])
+    world.answer([inotify.make(), os.open(path, os.O_RDONLY)], told)
+    while world.loop._soon:
+        world.loop.turn()
+    assert [message["text"] for message in world.sent if message["do"] == "match"] == ["bad"]
+
+
 def test_a_file_that_fails_is_complained_of(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.log"
     path.write_text("x" * 1000)
