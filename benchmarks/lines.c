@@ -1,8 +1,9 @@
 /* A service that talks: COUNT lines of 107 bytes to stdout, each by a write of its own; then how long that took.
  *
- *   lines COUNT RESULT
+ *   lines COUNT RESULT [QUIET_MS]
  *
- * The time in ns goes to the file RESULT, by rename, so whoever sees it sees it whole. Then it waits for ever.
+ * QUIET_MS: it says nothing for so long first. The time in ns goes to the file RESULT, by rename, so whoever sees it
+ * sees it whole. Then it waits for ever.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,9 +38,11 @@ static int say(const char *line, size_t left)
 int main(int argc, char **argv)
 {
     char line[LENGTH + 1], path[4096];
-    if (argc != 3)
+    if (argc != 3 && argc != 4)
         return 2;
     long count = atol(argv[1]);
+    if (argc == 4)
+        usleep((useconds_t)atol(argv[3]) * 1000);
     int64_t start = now_ns();
     memset(line, '.', sizeof line);
     line[LENGTH - 1] = '\n';

@@ -8,6 +8,10 @@ not find the FIFO nearly full there is a short pause, because a service that wri
 for each line. Of a service that floods the FIFO is enlarged (life.py), and emptied through the transfer pipe
 (transfer.py), so that its writer does not wait while we write.
 
+Listening has a price for the writer: each write wakes whoever listens, which is a tenth of its time, and once somebody
+has listened to a pipe (poll(2)) each write looks whether somebody does, another eighth. So a life is first looked at
+by the clock, and listened to only once it is quiet; in a flood it is the clock again.
+
 Trouble (a full disk, a directory that is gone): after any error the sink is given up and made anew a second later, if
 there is something to write. Until then what was written waits in its FIFO (`on_full: wait`), or is thrown away and
 counted (`drop`).
@@ -52,7 +56,10 @@ if TYPE_CHECKING:
 
 
 PAUSE_S = 0.003
-"""After a small splice: a flooding service fills a third of an enlarged FIFO in it, so the writer never waits."""
+"""After a small splice: a flooding service fills less than an enlarged FIFO in it, so the writer hardly ever waits."""
+
+BRIEF_S = 0.001
+"""After a splice that found an enlarged FIFO nearly full."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -86,10 +93,7 @@ class Stream:
             return
         self.lives.append(life)
         if len(self.lives) == 1:
-            self._listen()
-            # An earlier logger was killed over it, and nothing else may ever come.
-            if self._has_spooled() or self._held() is not None:
-                self.owner.loop.call_soon(self._again)
+            self._begin()
 
     def over(self, generation: int) -> None:
         for life in self.lives:
@@ -128,6 +132,24 @@ class Stream:
 
     # -- moving --
 
+    def _begin(self) -> None:
+        """The first life's turn has come."""
+        if self.lives[0].is_over or self._has_spooled() or self._held() is not None:
+            # Nothing else may ever come: an earlier logger was killed over it, or its service is.
+            self._listen()
+            self.owner.loop.call_soon(self._again)
+        else:
+            self._pause(PAUSE_S, self._look)
+
+    def _look(self) -> None:
+        """For the first time. Who says nothing has no log opened."""
+        self.wake = None
+        life = self.lives[0]
+        if life.is_over or waiting(life.fd):
+            self._step()
+        else:
+            self._listen()
+
     def _listen(self) -> None:
         self._awake()
         self.owner.loop.watch(self.lives[0].fd, self._ready, READ)
@@ -135,11 +157,11 @@ class Stream:
     def _ready(self, _mask: int) -> None:
         self._step()
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self, seconds: float, then: Callable[[], None] | None = None) -> None:
         self._awake()
         loop = self.owner.loop
         loop.unwatch(self.lives[0].fd)
-        self.wake = loop.call_at(loop.now() + seconds, self._resume)
+        self.wake = loop.call_at(loop.now() + seconds, then or self._resume)
 
     def _awake(self) -> None:
         if self.wake is not None:
@@ -186,7 +208,10 @@ class Stream:
             life.enlarge()
             if self.owner.transfer is None:
                 self.owner.flooded()
-            self._listen()
+            if life.is_flooding:
+                self._pause(BRIEF_S)
+            else:
+                self._listen()
         else:
             self._pause(PAUSE_S)
 
@@ -329,7 +354,7 @@ class Stream:
         os.close(life.fd)
         self.owner.drained(self, life.generation)
         if self.lives:
-            self.owner.loop.call_soon(self._again)
+            self._begin()
         else:
             if self.trouble is not None:
                 self.owner.troubled(self, "", self.trouble.dropped)

@@ -86,7 +86,7 @@ class Supervisor:
         self.store.greet()
         self.tidings = Tidings(self.site.state_dir)
         self.wishes = Wishes(self.site.state_dir)
-        self.outputs = Outputs(self.site.run_dir, self.store)
+        self.outputs = Outputs(self.site.run_dir, self.store, procfs.boot_id())
         self.journal_path = os.path.join(self.site.run_dir, "journal")
         found = journal.recover(self.journal_path, procfs.boot_id())
         self.instance = found.instance or os.urandom(8).hex()

@@ -5,6 +5,9 @@ it wrote stays. We and the guardian hold the same description (store name `fifo:
 separately a second one, `…:err`); the logger gets an own, non-blocking one. A life's FIFO is let go only when its life
 is swept and the logger has said that it is drained; until then lives of one service are read in order, so each byte
 belongs to exactly one life.
+
+It is a pipe without a name (pipes.py says why). Which one it is stands in run_dir, as what a symbolic link says:
+guardian and supervisor may be killed together, and then only the service itself has it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from amonsup.loop.channel import Message
+from amonsup.supervisor.adapters import pipes
 from amonsup.supervisor.adapters.accounts import Account
 from amonsup.supervisor.adapters.store import Store
 
@@ -28,9 +32,11 @@ Send = Callable[[Message, tuple[int, ...]], None]
 class Outputs:
     """The FIFOs of all lives that are not drained yet."""
 
-    def __init__(self, run_dir: str, store: Store) -> None:
+    def __init__(self, run_dir: str, store: Store, boot: str) -> None:
+        """`boot`: the machine's boot id; numbers of pipes mean nothing after another one."""
         self._directory = os.path.join(run_dir, "fifo")
         self._store = store
+        self._boot = boot
         self._begun: set[tuple[str, int]] = set()
         self._over: set[tuple[str, int]] = set()
         self._send: Send | None = None
@@ -46,13 +52,13 @@ class Outputs:
         self._over.discard((name, generation))
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
-        os.mkfifo(path, 0o600)
+        fd = pipes.make()
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             if account.uid >= 0:
-                os.fchown(fd, account.uid, account.gid)
+                os.fchown(fd, account.uid, account.gid)  # it may open /dev/stdout again
+            os.symlink(f"{self._boot}:{os.fstat(fd).st_ino}", path)
         except OSError:
-            os.unlink(path)
+            os.close(fd)
             raise
         self._store.keep(_key(name, generation, kind), fd)
         return fd
@@ -95,13 +101,16 @@ class Outputs:
             call()
 
     def recover(self, is_live: Callable[[str, int], bool]) -> None:
-        """After a restart of ours: adopt the store's FIFOs, and those that only their path still names."""
-        for name, generation, kind in self._on_disk():
-            if _key(name, generation, kind) not in self._store.descriptors:
+        """After a restart of ours: adopt the store's FIFOs, and those that only the services still have."""
+        on_disk = [life for life in self._on_disk() if _key(*life) not in self._store.descriptors]
+        missing = {life: self._inode(*life) for life in on_disk}
+        found = pipes.find({inode for inode in missing.values() if inode}) if missing else {}
+        for life, inode in missing.items():
+            if inode in found:
+                self._store.keep(_key(*life), found[inode])
+            else:  # nobody has it, so nothing is in it
                 with contextlib.suppress(OSError):
-                    path = self._path(name, generation, kind)
-                    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-                    self._store.keep(_key(name, generation, kind), fd)
+                    os.unlink(self._path(*life))
         self._begun = set(self.lives())
         self._over = {life for life in self.lives() if not is_live(*life)}
 
@@ -181,6 +190,14 @@ class Outputs:
             generation, _, kind = tail.partition(".")
             if name and generation.isdigit() and kind in KINDS:
                 yield name, int(generation), kind
+
+    def _inode(self, name: str, generation: int, kind: str) -> int:
+        """The number of a FIFO that was made in this boot of the machine; 0: there is none."""
+        try:
+            boot, _, inode = os.readlink(self._path(name, generation, kind)).rpartition(":")
+        except OSError:
+            return 0
+        return int(inode) if boot == self._boot and inode.isdigit() else 0
 
     def _path(self, name: str, generation: int, kind: str) -> str:
         return os.path.join(self._directory, f"{name}.{generation}" + (f".{kind}" if kind else ""))

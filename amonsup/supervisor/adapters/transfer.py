@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 
 from amonsup.loop.channel import Message
+from amonsup.supervisor.adapters import pipes
 from amonsup.supervisor.adapters.store import Store
 
 PIPE, OWNER = "transfer:pipe", "transfer:owner"
@@ -58,14 +59,9 @@ class Transfers:
 
 def make() -> tuple[int, int]:
     """A pipe, in one descriptor for both ends, and an empty memory file. Raises OSError."""
-    reader, writer = os.pipe2(os.O_CLOEXEC)
+    pipe = pipes.make(os.O_NONBLOCK)
     try:
-        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, SIZE)
-        pipe = os.open(f"/proc/self/fd/{reader}", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    finally:
-        os.close(reader)
-        os.close(writer)
-    try:
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, SIZE)
         return pipe, os.memfd_create("amonsup-transfer", os.MFD_CLOEXEC)
     except OSError:
         os.close(pipe)

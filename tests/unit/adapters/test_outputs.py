@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from amonsup.supervisor.adapters.accounts import Account
-from amonsup.supervisor.adapters.outputs import STDERR, Outputs
+from amonsup.supervisor.adapters.outputs import KINDS, STDERR, Outputs
 
 NOBODY_ELSE = Account(-1, -1, (), "me", "/", "/bin/sh")
 
@@ -62,7 +62,7 @@ def logger() -> Iterator[FakeLogger]:
 @pytest.fixture
 def outputs(tmp_path: Path, store: FakeStore) -> Outputs:
     (tmp_path / "fifo").mkdir()
-    return Outputs(str(tmp_path), store)  # type: ignore[arg-type]
+    return Outputs(str(tmp_path), store, "boot")  # type: ignore[arg-type]
 
 
 def test_what_a_life_writes_reaches_the_logger(outputs: Outputs, logger: FakeLogger) -> None:
@@ -134,20 +134,34 @@ def test_the_end_of_what_was_never_made_is_nothing(outputs: Outputs) -> None:
     assert outputs.is_drained
 
 
-def test_a_successor_finds_fifos_by_store_and_by_path(outputs: Outputs, tmp_path: Path, logger: FakeLogger) -> None:
+def test_a_successor_finds_fifos_by_store_and_with_the_services(
+    outputs: Outputs, store: FakeStore, tmp_path: Path, logger: FakeLogger
+) -> None:
     outputs.make("kept", 1, NOBODY_ELSE)
-    os.mkfifo(tmp_path / "fifo" / "only-a-path.7")
-    os.mkfifo(tmp_path / "fifo" / "only-a-path.7.err")
+    held = [os.dup(outputs.make("only-a-service", 7, NOBODY_ELSE, kind)) for kind in KINDS]  # as a service has them
+    os.write(held[0], b"said meanwhile\n")
+    outputs.make("of-nobody", 3, NOBODY_ELSE)
+    outputs.make("of-another-boot", 4, NOBODY_ELSE)
+    link = tmp_path / "fifo" / "of-another-boot.4"
+    link.unlink()
+    link.symlink_to(f"other:{os.fstat(held[0]).st_ino}")
     (tmp_path / "fifo" / "no-life").write_text("")
+    (tmp_path / "fifo" / "no-pipe.2").write_text("")
     successor_store = FakeStore()
-    successor_store.descriptors = {"fifo:kept:1": os.dup(outputs._store.descriptors["fifo:kept:1"])}
-    successor = Outputs(str(tmp_path), successor_store)  # type: ignore[arg-type]
+    successor_store.descriptors = {"fifo:kept:1": os.dup(store.descriptors["fifo:kept:1"])}
+    for name in list(store.descriptors):
+        store.drop(name)
+    successor = Outputs(str(tmp_path), successor_store, "boot")  # type: ignore[arg-type]
     successor.recover(lambda name, _generation: name == "kept")
     successor.connect(logger.send)
-    alone = [("capture", "only-a-path", 7)] * 2 + [("over", "only-a-path", 7)] * 2
+    alone = [("capture", "only-a-service", 7)] * 2 + [("over", "only-a-service", 7)] * 2
     assert logger.told == [("capture", "kept", 1), *alone]
+    assert os.read(successor_store.descriptors["fifo:only-a-service:7"], 100) == b"said meanwhile\n"
+    assert sorted(os.listdir(tmp_path / "fifo")) == ["kept.1", "no-life", "only-a-service.7", "only-a-service.7.err"]
     for name in list(successor_store.descriptors):
         successor_store.drop(name)
+    for fd in held:
+        os.close(fd)
 
 
 def test_a_name_that_is_not_ours_removes_nothing(tmp_path: Path) -> None:
@@ -155,18 +169,18 @@ def test_a_name_that_is_not_ours_removes_nothing(tmp_path: Path) -> None:
     (tmp_path / "fifo").mkdir()
     victim = tmp_path / "victim.1"
     victim.touch()
-    Outputs(str(tmp_path), FakeStore()).drained("../victim", 1)  # type: ignore[arg-type]
+    Outputs(str(tmp_path), FakeStore(), "boot").drained("../victim", 1)  # type: ignore[arg-type]
     assert victim.exists()
 
 
 def test_a_fifo_that_cannot_be_opened_is_told_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "fifo").mkdir()
-    outputs = Outputs(str(tmp_path), FakeStore())  # type: ignore[arg-type]
+    outputs = Outputs(str(tmp_path), FakeStore(), "boot")  # type: ignore[arg-type]
     told: list[str] = []
     later: list[Any] = []
     outputs.later = later.append
     outputs.connect(lambda message, _fds: told.append(message["do"]))
-    os.close(os.dup(outputs.make("s", 1, NOBODY_ELSE)))
+    outputs.make("s", 1, NOBODY_ELSE)
     real = os.open
 
     def full(path: Any, *args: Any, **kwargs: Any) -> int:

@@ -103,9 +103,18 @@ def test_aliases_repeat_what_was_named() -> None:
 def test_depth_is_bounded() -> None:
     fits = "a: " + "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
     assert refusals(fits) == []
-    (wrong,) = refusals("a: " + "[" * 100_000)
+    (wrong,) = refusals("a: " + "[" * 900)
     assert wrong.startswith(f"f:1:{3 + MAX_DEPTH}: a[0][0]")
     assert wrong.endswith(f"nested more than {MAX_DEPTH} levels deep")
+
+
+def test_depth_beyond_all_measure_is_refused_with_its_place() -> None:
+    """By us, or by the library: libyaml itself goes down to 1000 levels since PyYAML 6.0.4, and scans ahead."""
+    (wrong,) = refusals("a: " + "[" * 100_000)
+    place = int(wrong.split(":")[2])
+    assert wrong.startswith("f:1:")
+    assert 3 + MAX_DEPTH <= place <= 3 + 1000
+    assert wrong.endswith(f"nested more than {MAX_DEPTH} levels deep") or "maximum nesting depth" in wrong
 
 
 def test_depth_is_bounded_through_aliases() -> None:

@@ -1,4 +1,5 @@
-"""Floods through the transfer pipe: killed at every system call, and while its owner's log cannot be written."""
+"""Floods through the transfer pipe: killed at every system call, while its owner's log cannot be written, and how a
+stream comes back to its FIFO meanwhile."""
 
 from __future__ import annotations
 
@@ -318,3 +319,48 @@ def test_a_usual_fifo_is_not_worth_the_way(site: Site) -> None:
     assert site.transfer().may_take(Life(1, 7, site.fifos["a.log", 1][0]))
     fcntl.fcntl(site.fifos["a.log", 1][0], fcntl.F_SETPIPE_SZ, 1 << 16)
     assert not site.transfer().may_take(Life(1, 7, site.fifos["a.log", 1][0]))
+
+
+def test_who_says_nothing_is_listened_to_after_a_first_look(site: Site) -> None:
+    site.say("a.log", 1, b"")
+    logger = Logger(site)
+    logger.capture()
+    fd = logger.streams["a.log"].lives[0].fd
+    assert logger.loop.watched == {}, "the first look is by the clock"
+    logger.loop.run()
+    assert list(logger.loop.watched) == [fd]
+    assert os.listdir(site.log_dir) == [], "nothing was written"
+    os.write(site.fifos["a.log", 1][1], b"after all\n")
+    logger.loop.run()
+    assert contents(site, "a.log") == b"after all\n"
+    logger.die()
+
+
+def test_a_life_that_is_over_before_the_first_look_is_drained(site: Site) -> None:
+    site.say("a.log", 1, FIRST)
+    logger = Logger(site)
+    logger.capture()
+    logger.streams["a.log"].over(1)
+    logger.loop.run()
+    assert site.drained == [("a.log", 1)]
+    assert contents(site, "a.log") == FIRST
+    logger.die()
+
+
+def test_in_a_flood_nobody_listens(site: Site) -> None:
+    """As long as each look finds something new."""
+    site.say("a.log", 1, FIRST)
+    logger = Logger(site, max_size=1 << 30)
+    loop = logger.loop
+    logger.capture()
+    writer = site.fifos["a.log", 1][1]
+    line = b"x" * 1023 + b"\n"
+    for kib in (900, 100, 900, 900, 1):
+        assert os.write(writer, line * kib) == 1024 * kib
+        (timer,) = [timer for timer in loop.timers if timer.callback]
+        loop.run(timer.when - loop.now())
+        assert (waiting(writer), loop.watched) == (0, {})
+    loop.run()
+    assert list(loop.watched) == [logger.streams["a.log"].lives[0].fd], "quiet again"
+    assert len(contents(site, "a.log")) == len(FIRST) + 1024 * (900 + 100 + 900 + 900 + 1)
+    logger.die()
