@@ -173,6 +173,8 @@ def _option(word: str, rest: list[str], table: dict[str, Option], verb: Verb | N
     if option is None:
         near = _nearest(spelling, [each for each in table if each.startswith("--")]) if is_long else ""
         where = "" if verb is not None else " before the verb"
+        if verb is None and not near:
+            near = "; those of a verb stand behind it"
         raise UsageError(f"there is no option {spelling}{where}{near}", verb)
     if option.type is bool:
         if glue and (is_long or value.startswith("-")):

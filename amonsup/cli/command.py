@@ -74,6 +74,10 @@ def _command(words: list[str], environ: Mapping[str, str], output: Output) -> in
     progress = Progress(output.progress_stream if verb.kind is Kind.OPERATION else None, time.monotonic)
     patience_s = NEVER if verb.kind is Kind.OPERATION else ask.READ_TIMEOUT_S
     conversation = Conversation(path, progress, asked.timeout or patience_s)
+    if asked.args.get("since"):
+        from amonsup.cli import asked_moments
+
+        asked.args = asked_moments.absolute(asked.args)
     if asked.args.pop("watch", False):
         from amonsup.cli import watch
 

@@ -21,6 +21,7 @@ from amonsup.cli.connection import Connection
 from amonsup.cli.conversation import Conversation
 from amonsup.cli.errors import FAILED, CommandError, ProtocolError
 from amonsup.cli.progress import NEVER, Progress
+from amonsup.config import own_processes
 from amonsup.logbook.frames import FrameError, Frames
 from amonsup.logbook.moments import here
 from amonsup.logbook.pieces import Idle, Item, Piece, ReadError, Scanned, cursor, keep_position
@@ -111,7 +112,11 @@ def names_by_daemon(words: list[str], path: str, timeout_s: float) -> list[str]:
             if isinstance(message, Refused):
                 raise refused(message.code, message.text)
             if isinstance(message, Answer):
-                return [row.name for row in msgspec.json.decode(message.result, type=StatusResult).services]
+                names = [row.name for row in msgspec.json.decode(message.result, type=StatusResult).services]
+                own = own_processes.NAMES.intersection(names)
+                if own:
+                    raise refused("unknown-service", own_processes.no_service(min(own)))
+                return names
     raise AssertionError("messages end only after an answer")
 
 

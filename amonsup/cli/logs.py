@@ -14,11 +14,10 @@ from typing import Any
 
 import msgspec
 
-from amonsup.cli import log_lines, log_source
+from amonsup.cli import asked_moments, log_lines, log_source
 from amonsup.cli.errors import DONE, NO_DAEMON, WRONG_USE, CommandError, UsageError
 from amonsup.cli.output import Output
 from amonsup.config.errors import nearest
-from amonsup.logbook import moments
 from amonsup.logbook.names import log_name
 from amonsup.logbook.pieces import Idle, Item, Note, Piece, Scanned
 from amonsup.logbook.reading import Query, logs_of
@@ -47,7 +46,7 @@ def run(verb: Verb, args: dict[str, Any], site: Site, timeout_s: float, output: 
     """The exit status. Ctrl-C ends it quietly: what was asked for was seen."""
     if not args.get("services"):
         raise UsageError("logs: SERVICE is missing", verb)
-    wanted = args | _absolute(args)
+    wanted = asked_moments.absolute(args)
     file = wanted.pop("save", "")
     if file:
         from amonsup.cli import log_saving
@@ -156,19 +155,6 @@ class Searching:
             self._stream.flush()
         except (OSError, UnicodeError):
             self._stream = None
-
-
-def _absolute(args: dict[str, Any]) -> dict[str, str]:
-    """Moments are meant in the zone of whoever asks. Raises UsageError."""
-    found = {}
-    now = moments.here()
-    for name in ("since", "until"):
-        if args.get(name):
-            try:
-                found[name] = moments.parse(args[name], now).isoformat()
-            except (ValueError, OverflowError) as error:
-                raise CommandError("bad-request", f"--{name}: {error}", WRONG_USE) from None
-    return found
 
 
 def _services(words: list[str], site: Site, timeout_s: float) -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping as AbstractMapping
 
 import msgspec
 
-from amonsup.config import enforceable, instances
+from amonsup.config import enforceable, instances, own_processes
 from amonsup.config.accounts import group_exists, user_exists
 from amonsup.config.errors import ConfigError, shown
 from amonsup.config.services import Draft, listed_node
@@ -23,7 +23,7 @@ from amonsup.config.specs import Condition, ServiceType
 from amonsup.config.strict_yaml import Mapping, Node, Sequence
 from amonsup.config.units import is_name
 
-RESERVED = frozenset({"all", "guardian", "supervisor", "logger", "control", "prober"})
+RESERVED = frozenset({"all"}) | own_processes.NAMES
 SUN_PATH = 107  # sockaddr_un.sun_path holds 108 bytes, one of them the final NUL
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -13,10 +13,10 @@ from amonsup.verbs.verb import Kind, Verb, describe
 
 
 class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    services: Annotated[tuple[str, ...], describe("only these services")] = ()
+    services: Annotated[tuple[str, ...], describe("only these: names, @TAG; those of amonsup's own processes too")] = ()
     follow: Annotated[bool, describe("go on with what happens from now on", short="f")] = False
-    since: Annotated[str, describe("RFC 3339 time, or how long ago: 10m, 2h, 1d", metavar="T")] = ""
-    lines: Annotated[int, describe("at most the last N", metavar="N", short="n")] = 100
+    since: Annotated[str, describe("from then on: 10m, 2h ago, today, 15:30, RFC 3339", metavar="T", short="S")] = ""
+    lines: Annotated[int, describe("at most the last N (default: 100, with --since all)", metavar="N", short="n")] = -1
     after: Annotated[int, describe("all entries after this sequence number, only these", metavar="SEQ")] = -1
 
 

@@ -30,5 +30,6 @@ def page(result: OperationResult) -> Page:
         word = Cell(done, Tone.GOOD) if outcome.ok else Cell("failed", Tone.BAD)
         blocks.append(line(Cell(outcome.name, Tone.STRONG), ": ", word, f": {outcome.text}" if outcome.text else ""))
     if result.note or not blocks:
-        blocks.append(line(result.note or "nothing to do"))
+        nothing = "amonsupd has stopped" if result.verb == "shutdown" else "nothing to do"
+        blocks.append(line(result.note or nothing))
     return blocks

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from amonsup.config import own_processes
 from amonsup.config.instances import Scaled, counts
 from amonsup.config.specs import Loaded, Role, ServiceSpec, SiteSpec
 from amonsup.supervisor.adapters.wishes import Autostart, Mute, Wish
@@ -161,6 +162,9 @@ def select(desk: Desk, words: Iterable[str], *, own: bool = False) -> list[str] 
         if not found and own and (word in desk.household.specs or word in desk.own_processes()):
             found = [word]
         if not found and not (word == "all" and not specs) and word not in templates(desk):
+            if word in own_processes.NAMES:
+                says = own_processes.not_here(word) if own else own_processes.no_service(word)
+                return Refusal("unknown-service", says)
             return Refusal("unknown-service", _unknown(specs, word))
         chosen.update(found)
     ordered = [name for name in specs if name in chosen]
@@ -174,7 +178,7 @@ def _matching(specs: dict[str, ServiceSpec], word: str) -> list[str]:
         return [name for name, spec in specs.items() if word[1:] in spec.tags]
     if word in specs:
         return [word]
-    return [name for name, spec in specs.items() if spec.instance_of == word]
+    return [name for name, spec in specs.items() if spec.instance_of == word != ""]
 
 
 def templates(desk: Desk) -> dict[str, int]:

@@ -2,48 +2,63 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections import deque
 from datetime import UTC, datetime
 
-from amonsup.supervisor.handlers.desk import Call, Desk, Refusal
+from amonsup.logbook import moments
+from amonsup.supervisor.handlers.desk import Call, Desk, Refusal, select
 from amonsup.verbs.events import Arguments
 from amonsup.verbs.results import EventsResult, Happening
 
 MOST = 10_000
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+UNASKED = 100
+"""How many are shown if neither a number nor a beginning is said."""
 
 
 def handle(desk: Desk, call: Call) -> EventsResult | Refusal:
     args: Arguments = call.args
-    since = since_text(args.since, time.time())
-    if since is None:
-        return Refusal("bad-request", f"since: {args.since[:40]!r}; an RFC 3339 time or 30s, 10m, 2h, 1d is allowed")
-    most = MOST if args.since or args.after >= 0 else max(0, min(args.lines, MOST))
-    found: deque[Happening] = deque(maxlen=most)
+    services = _services(desk, args.services)
+    if isinstance(services, Refusal):
+        return services
+    try:
+        since = since_text(args.since, moments.here())
+    except ValueError as error:
+        return Refusal("bad-request", f"since: {error}")
+    most = MOST if args.since or args.after >= 0 else UNASKED
+    found: deque[Happening] = deque(maxlen=most if args.lines < 0 else min(args.lines, MOST))
     for happening in desk.happenings():
-        if happening.seq > args.after and happening.at >= since and _is_wanted(happening, args.services):
+        if happening.seq > args.after and happening.at >= since and _is_wanted(happening, services):
             found.append(happening)
     if args.follow:
-        desk.follow(call, args.services)
+        desk.follow(call, services)
     return EventsResult(tuple(found))
+
+
+def _services(desk: Desk, words: tuple[str, ...]) -> tuple[str, ...] | Refusal:
+    """Whose events are meant; () for everything. The journal also knows what is no more."""
+    if "all" in words:
+        return ()
+    found: list[str] = []
+    for word in words:
+        names = select(desk, (word,), own=True)
+        if isinstance(names, Refusal):
+            if not word or all(happening.service != word for happening in desk.happenings()):
+                return names
+            names = [word]
+        found += names or [word]  # of none: a service with instances that is scaled to 0
+    return tuple(dict.fromkeys(found))
 
 
 def _is_wanted(happening: Happening, services: tuple[str, ...]) -> bool:
     return not services or happening.service in services
 
 
-def since_text(text: str, wall_now: float) -> str | None:
-    """The moment meant, as RFC 3339 that compares as text; "" for none; None if it cannot be read."""
+def since_text(text: str, now: datetime) -> str:
+    """The moment meant, as RFC 3339 that compares as text; "" for none. Raises ValueError."""
     if not text:
         return ""
-    ago = re.fullmatch(r"(\d{1,9})([smhd])", text)
-    if ago:
-        moment = datetime.fromtimestamp(max(0.0, wall_now - int(ago[1]) * _UNITS[ago[2]]), UTC)
-    else:
-        try:
-            moment = datetime.fromisoformat(text).astimezone(UTC)
-        except (ValueError, OverflowError):  # the ends of the calendar do not fit into every zone
-            return None
+    try:
+        moment = moments.parse(text, now).astimezone(UTC)
+    except OverflowError:  # the ends of the calendar do not fit into every zone
+        raise ValueError(f"{text[:40]!r} is out of the calendar") from None
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

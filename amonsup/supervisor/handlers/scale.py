@@ -48,7 +48,7 @@ def _wanted(desk: Desk, words: tuple[str, ...]) -> dict[str, int] | Refusal:
     wanted: dict[str, int] = {}
     for word in words:
         name, is_there, number = word.partition("=")
-        if not is_there or not (number.isascii() and number.isdecimal() and len(number) <= 6):
+        if not name or not is_there or not (number.isascii() and number.isdecimal() and len(number) <= 6):
             return Refusal("bad-request", f"scale: {word[:80]!r} is not SERVICE=N")
         if name not in known:
             found = select(desk, (name,))

@@ -81,8 +81,8 @@ def test_help_for_a_verb_needs_nothing_else(line: str) -> None:
         ("status --al", "there is no option --al; did you mean '--all'?"),
         ("status -x", "there is no option -x"),
         ("status -ax", "there is no option -x"),
-        ("--all status", "there is no option --all before the verb"),
-        ("--no-wait stop ce", "there is no option --no-wait before the verb"),
+        ("--all status", "there is no option --all before the verb; those of a verb stand behind it"),
+        ("--no-wait stop ce", "there is no option --no-wait before the verb; those of a verb stand behind it"),
         ("tree --no-wait", "there is no option --no-wait"),
         ("status --all=yes", "--all takes no value"),
         ("status -a-", "-a takes no value"),
@@ -157,7 +157,7 @@ def test_usage() -> None:
         "signal": "amonsup signal SIGNAL SERVICE...",
         "check": "amonsup check [--online] [PATH]",
         "stop": "amonsup stop [--no-wait] [--kill] [--force] SERVICE...",
-        "events": "amonsup events [-f|--follow] [--since T] [-n|--lines N] [--after SEQ] [SERVICE...]",
+        "events": "amonsup events [-f|--follow] [-S|--since T] [-n|--lines N] [--after SEQ] [SERVICE...]",
     }
     for name, text in expected.items():
         verb = verbs.load(name)
