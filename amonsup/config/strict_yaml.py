@@ -140,6 +140,8 @@ def _without_controls(text: str, file: str) -> str:
 def _syntax_error(wrong: yaml.MarkedYAMLError, file: str) -> ConfigError:
     mark = wrong.problem_mark or wrong.context_mark
     says = _one_line(wrong.problem or str(wrong))
+    if "maximum nesting depth" in says and mark is not None:  # newer libyaml stops scanning before we see an event
+        return ConfigError(file, mark.line + 1, mark.column + 1, "", f"nested more than {MAX_DEPTH} levels deep")
     if "cannot start any token" in says:
         says += " (no tabs for indentation; text beginning with @ or ` or % needs quotes)"
     if wrong.context:

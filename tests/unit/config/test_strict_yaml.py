@@ -108,13 +108,11 @@ def test_depth_is_bounded() -> None:
     assert wrong.endswith(f"nested more than {MAX_DEPTH} levels deep")
 
 
-def test_depth_beyond_all_measure_is_refused_with_its_place() -> None:
-    """By us, or by the library: libyaml itself goes down to 1000 levels since PyYAML 6.0.4, and scans ahead."""
+def test_depth_is_bounded_whoever_notices_it_first() -> None:
+    """libyaml's scanner, which runs ahead of us, may have a bound of its own."""
     (wrong,) = refusals("a: " + "[" * 100_000)
-    place = int(wrong.split(":")[2])
     assert wrong.startswith("f:1:")
-    assert 3 + MAX_DEPTH <= place <= 3 + 1000
-    assert wrong.endswith(f"nested more than {MAX_DEPTH} levels deep") or "maximum nesting depth" in wrong
+    assert wrong.endswith(f"nested more than {MAX_DEPTH} levels deep")
 
 
 def test_depth_is_bounded_through_aliases() -> None:
