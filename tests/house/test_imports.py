@@ -127,7 +127,7 @@ def test_the_supervisor_and_the_logger_parse_no_yaml_while_they_live() -> None:
         *(f"amonsup.config.{name}" for name in names),
     }
     lazily = {"amonsup.config.helper", "amonsup.config.load", "amonsup.config.capabilities"}
-    allowed |= {"amonsup.config.instances"}
+    allowed |= {"amonsup.config.instances", "amonsup.config.own_processes"}
     lazily |= {"amonsup.config.calendar", "amonsup.config.units"}
     for path in [*modules_below("supervisor"), *modules_below("logs")]:
         if path.name == "entry.py":  # amonsupd's command line: gone once the guardian runs

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from amonsup.config import own_processes
 from amonsup.config.instances import Scaled, counts
+from amonsup.config.own_processes import NAMES, no_service, not_here
 from amonsup.config.specs import Loaded, Role, ServiceSpec, SiteSpec
 from amonsup.supervisor.adapters.wishes import Autostart, Mute, Wish
 from amonsup.supervisor.core import holds
@@ -162,8 +162,8 @@ def select(desk: Desk, words: Iterable[str], *, own: bool = False) -> list[str] 
         if not found and own and (word in desk.household.specs or word in desk.own_processes()):
             found = [word]
         if not found and not (word == "all" and not specs) and word not in templates(desk):
-            if word in own_processes.NAMES:
-                says = own_processes.not_here(word) if own else own_processes.no_service(word)
+            if word in NAMES:
+                says = not_here(word) if own else no_service(word)
                 return Refusal("unknown-service", says)
             return Refusal("unknown-service", _unknown(specs, word))
         chosen.update(found)
