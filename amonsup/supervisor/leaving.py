@@ -16,6 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amonsup.supervisor.daemon import Supervisor
 
+IN_ORDER = "making room"
+"""The note of an upgrade under way: what was ordered until then was also done, as nobody knows of who was killed."""
+
 DRAINS_S = 5.0
 """How long the logger gets for what services said last."""
 
@@ -39,7 +42,9 @@ class Leaving:
                 refusal = Refusal("failed", f"the installed version does not load ({detail}); nothing changed")
                 daemon.desk.reply(call, refusal)
                 return
-            operation = Operation(id=call.id, verb="upgrade", by=call.by, accepted=daemon.now(), targets=(), tasks={})
+            operation = Operation(
+                id=call.id, verb="upgrade", by=call.by, accepted=daemon.now(), targets=(), tasks={}, note=IN_ORDER
+            )
             daemon.requests.accept(daemon.requests.take_open(call.id), operation)
             daemon.fleet.operations.add(operation)
             daemon.record.write()

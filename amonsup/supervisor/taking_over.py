@@ -11,6 +11,7 @@ from amonsup.supervisor import household
 from amonsup.supervisor.adapters import journal
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.household import PROBER
+from amonsup.supervisor.leaving import IN_ORDER
 from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model import events as ev
 from amonsup.supervisor.model.phases import AT_REST, LIVE, Phase
@@ -95,8 +96,10 @@ def _take_over_service(daemon: Supervisor, fleet: Fleet, state: ServiceState) ->
         orders.set_timer(fx.SetTimer(name=state.name, token=state.timer_token, at=state.timer_at))
     if state.phase in LIVE or state.phase is Phase.QUARANTINED:
         lives.take_over(spec, state)
-    # What was ordered may or may not have been done before the predecessor died.
-    if state.phase is Phase.STOPPING and state.pid:
+    # What was ordered may or may not have been done before the predecessor died; one that made room has done it, and
+    # a second stop signal means 'at once' to many.
+    was_killed = all(o.note != IN_ORDER for o in daemon.fleet.operations.open())
+    if state.phase is Phase.STOPPING and state.pid and was_killed:
         hook = errand_in(state, "hook")
         if state.is_killed:
             lives.kill(state)

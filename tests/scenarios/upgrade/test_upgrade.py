@@ -14,6 +14,10 @@ import pytest
 from support.site import ROOT, libraries, until, wait_gone
 
 OURS = ("guardian", "supervisor", "logger")
+LEAVING = """trap 'echo told >> told' TERM
+echo ready >> ready
+until [ -e may-go ]; do sleep 0.05; done
+"""
 
 
 @pytest.fixture
@@ -22,6 +26,7 @@ def site(open_site, who):
     install(site, "1.0.0")
     site._environ["PYTHONPATH"] = ":".join([str(site.file("installed")), *libraries()])
     site.puppet("waiting")
+    site.file("bin/leaving.sh").write_text(LEAVING)
     return site.start()
 
 
@@ -122,3 +127,17 @@ def test_an_operation_under_way_goes_on(site):
     word = site.talk("start", request_id, services=["waiting"])
     assert word["result"]["ok"], word
     assert len(puppet.lives()) == 1
+
+
+def test_who_was_told_to_stop_is_not_told_again(site):
+    site.do("start", services=["leaving"])
+    until(lambda: site.lines("ready"))
+    with site.connect() as client:
+        request_id = client.request("stop", services=["leaving"])
+        assert client.message()["type"] == "accepted"
+    until(lambda: site.lines("told"))
+    site.do("upgrade")
+    site.file("may-go").touch()
+    word = site.talk("stop", request_id, services=["leaving"])
+    assert word["result"]["ok"], word
+    assert site.lines("told") == ["told"]
