@@ -111,15 +111,26 @@ def probe(options: dict[str, str]) -> int:
 
     Run before the old version lets go. What does not work is the last line of stdout.
     """
+    try:
+        objection, version = _tried(options)
+    except Exception as error:  # noqa: BLE001 - boundary: whatever is wrong with it, it is not installed as it should be
+        objection, version = " ".join(f"{type(error).__name__}: {error}".split()), ""
+    sys.stdout.write((objection or version) + "\n")
+    return 1 if objection else 0
+
+
+def _tried(options: dict[str, str]) -> tuple[str, str]:
+    """What speaks against this version, and which one it is. Raises whatever its modules do."""
     import amonsup
     from amonsup.config import helper  # noqa: F401
     from amonsup.logs import compressor, logger, reader  # noqa: F401
     from amonsup.prober import prober  # noqa: F401
     from amonsup.supervisor import daemon, guardian, trial  # noqa: F401
 
-    objection = trial.objection(options["state_dir"], options["run_dir"])
-    sys.stdout.write((objection or amonsup.__version__) + "\n")
-    return 1 if objection else 0
+    if options.get("site_speaks_xmpp"):  # who steers the site from afar would be cut off
+        from amonsup.control import main  # noqa: F401
+
+    return trial.objection(options["state_dir"], options["run_dir"]), amonsup.__version__
 
 
 if __name__ == "__main__":

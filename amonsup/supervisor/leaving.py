@@ -54,7 +54,11 @@ class Leaving:
             self._make_room()
 
         # It also reads what it would have to go on from: a version that cannot must not get the services.
-        options = {"run_dir": daemon.site.run_dir, "state_dir": daemon.site.state_dir}
+        options = {
+            "run_dir": daemon.site.run_dir,
+            "state_dir": daemon.site.state_dir,
+            "site_speaks_xmpp": daemon.configuration.loaded.site.xmpp is not None,
+        }
         helper_process.run(daemon.loop, daemon.watch, "probe", options, tried)
 
     def _make_room(self) -> None:
