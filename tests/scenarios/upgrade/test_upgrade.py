@@ -20,9 +20,15 @@ until [ -e may-go ]; do sleep 0.05; done
 """
 
 
+XMPP = "{sessions: {main: {jid: site@localhost, host: 127.0.0.1, port: 1, password_file: password}}}"
+
+
 @pytest.fixture
 def site(open_site, who):
-    site = open_site(who)
+    return started(open_site(who))
+
+
+def started(site):
     install(site, "1.0.0")
     site._environ["PYTHONPATH"] = ":".join([str(site.file("installed")), *libraries()])
     site.puppet("waiting")
@@ -103,6 +109,17 @@ def test_what_does_not_load_is_refused(site, breaks):
     install(site, "1.1.1")
     site.do("upgrade")
     assert version(site) == "1.1.1"
+
+
+def test_a_control_that_does_not_load_is_refused_where_there_is_one(open_site, who):
+    site = open_site(who, config={"xmpp": XMPP})
+    site.write("password", "secret")
+    site.file("password").chmod(0o600)
+    started(site)
+    before = site.running("one", "writer", *OURS, "control")
+    install(site, "1.1.0", breaks="control/plane.py")
+    assert "plane.py" in site.refused("upgrade")["text"]
+    assert site.running(*before) == before
 
 
 def test_a_version_that_cannot_read_what_is_there_is_refused(site):
