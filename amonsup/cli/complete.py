@@ -23,17 +23,20 @@ PATIENCE_S = 0.2
 
 SIGNALS = ("HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "WINCH")
 OWN_PROCESSES = ("supervisor", "guardian", "logger")
-ASKS_FOR_OWN = ("status", "show")
+ASKS_FOR_OWN = ("status", "show", "events")
+
+INSTANCES = "all its instances"
 
 Candidates = list[tuple[str, str]]
 """(what may stand there, what it is), in the order in which they are offered."""
 
 
 class Known(msgspec.Struct, frozen=True):
-    """The services of a site: (name, state), and the tags that they have."""
+    """The services of a site: (name, state), the tags that they have, and of what there are instances."""
 
     services: tuple[tuple[str, str], ...] = ()
     tags: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
 
 
 class Offer(msgspec.Struct):
@@ -135,11 +138,11 @@ def offered(line: Line, current: str, known: Callable[[], Known]) -> Offer:
     if line.is_wrong:
         return Offer()
     if line.value_of is not None:
-        offer = _values(line.value_of.metavar, line.value_of.choices)
+        offer = _values(line.value_of.metavar, line.value_of.choices, current)
     elif current.startswith("--") and "=" in current:
         spelling = current.partition("=")[0]
         option = next((each for each in line.options if spelling in each.spellings), None)
-        offer = _values(option.metavar, option.choices) if option is not None else Offer()
+        offer = _values(option.metavar, option.choices, current) if option is not None else Offer()
         offer.candidates = [(f"{spelling}={value}", about) for value, about in offer.candidates]
     elif current.startswith("-") and not line.is_literal:
         offer = Offer(_options(line))
@@ -149,7 +152,7 @@ def offered(line: Line, current: str, known: Callable[[], Known]) -> Offer:
     elif line.is_help:
         offer = Offer()
     else:
-        offer = _words(line, known)
+        offer = _words(line, current, known)
     offer.candidates = [(word, about) for word, about in offer.candidates if word.startswith(current)]
     return offer
 
@@ -158,17 +161,18 @@ def _options(line: Line) -> Candidates:
     return [(option.spellings[-1], option.help) for option in line.options if option.name not in line.given]
 
 
-def _words(line: Line, known: Callable[[], Known]) -> Offer:
+def _words(line: Line, current: str, known: Callable[[], Known]) -> Offer:
     place = _place(line)
     if place is None:
         return Offer()
     metavar = place.metavar.rstrip(".")
     if not metavar.startswith("SERVICE"):
-        return _values(metavar, place.choices)
+        return _values(metavar, place.choices, current)
     found = known()
     if metavar != "SERVICE":  # SERVICE=N
-        return Offer([(f"{name}=", state) for name, state in found.services], has_more=True)
+        return Offer([(f"{name}=", INSTANCES) for name in found.templates], has_more=True)
     names = list(found.services)
+    names += [(name, INSTANCES) for name in found.templates]
     if place.is_many:
         names += [(f"@{tag}", "tag") for tag in found.tags]
         names += [("all", "every service")] if place.is_required and names else []
@@ -186,12 +190,13 @@ def _place(line: Line) -> Place | None:
     return places[-1] if places and places[-1].is_many else None
 
 
-def _values(metavar: str, choices: tuple[str, ...]) -> Offer:
+def _values(metavar: str, choices: tuple[str, ...], current: str) -> Offer:
     if choices:
         return Offer([(choice, "") for choice in choices])
     name = metavar.rstrip(".")
     if name == "SIGNAL":
-        return Offer([(signal, "") for signal in SIGNALS])
+        prefix = "SIG" if current.startswith("SIG") else ""
+        return Offer([(prefix + signal, "") for signal in SIGNALS])
     return Offer(is_files=name in ("FILE", "PATH", "DIR"))
 
 
@@ -225,7 +230,8 @@ def _ask(line: Line, environ: Mapping[str, str]) -> Known:
                 if isinstance(message, Answer):
                     rows = msgspec.json.decode(message.result, type=TreeResult).services
                     tags = sorted({tag for row in rows for tag in row.tags})
-                    return Known(tuple(sorted((row.name, row.state) for row in rows)), tuple(tags))
+                    templates = sorted({row.instance_of for row in rows} - {""})
+                    return Known(tuple(sorted((row.name, row.state) for row in rows)), tuple(tags), tuple(templates))
                 break
     except (CommandError, msgspec.MsgspecError, OSError):
         pass

@@ -43,7 +43,7 @@ _amonsup() {
     for line in $lines; do
         found+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
     done
-    (( $#found )) && _describe -V amonsup found $more
+    (( $#found )) && _describe -V amonsup found "${(@)more}"
 }
 if [[ $funcstack[1] == _amonsup ]]; then
     _amonsup "$@"

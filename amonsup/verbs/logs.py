@@ -28,7 +28,7 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     context: Annotated[int, describe("N lines around each match", metavar="N", short="C")] = 0
     after_context: Annotated[int, describe("N lines after each match", metavar="N", short="A")] = 0
     before_context: Annotated[int, describe("N lines before each match", metavar="N", short="B")] = 0
-    stream: Annotated[str, describe("out or err, where stderr is kept separately", metavar="S")] = ""
+    stream: Annotated[str, describe("out or err, where stderr is kept separately", metavar="S", choice="out|err")] = ""
     file: Annotated[
         str,
         describe("not what was captured, but a file of its own (logging.files): name, path or pattern", metavar="NAME"),

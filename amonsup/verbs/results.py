@@ -136,12 +136,13 @@ class PlanResult(msgspec.Struct, frozen=True):
 
 
 class TreeRow(msgspec.Struct, frozen=True):
-    """One service and its direct dependencies as `name (condition)`."""
+    """One service and its direct dependencies as `name (condition)`; of an instance, the service it is one of."""
 
     name: str
     state: str
     depends_on: tuple[str, ...]
     tags: tuple[str, ...] = ()
+    instance_of: str = ""
 
 
 class TreeResult(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ def handle(desk: Desk, _call: Call) -> TreeResult:
             state=public(states[name].phase, states[name].health).value,
             depends_on=tuple(f"{d.name} ({d.condition.value})" for d in specs[name].depends_on),
             tags=specs[name].tags,
+            instance_of=specs[name].instance_of,
         )
         for layer in ordering.layers(specs)
         for name in layer

@@ -62,6 +62,7 @@ def test_a_person_presses_tab(site, tmux, shell):
         ("amonsup stop cat", "amonsup stop catalogue "),
         ("amonsup stop @w", "amonsup stop @web "),
         ("amonsup stop --no", "amonsup stop --no-wait "),
+        ("amonsup scale w", "amonsup scale worker="),
         ("amonsup check amonsup.y", "amonsup check amonsup.yaml "),
     ):
         terminal.keys(typed, "Tab")
@@ -87,6 +88,8 @@ def test_what_is_offered(site):
         "catalogue\trunning",
         "computing\trunning",
         "migrate\texited",
+        "worker-1\trunning",
+        "worker\tall its instances",
         "@grid\ttag",
         "@web\ttag",
         "all\tevery service",

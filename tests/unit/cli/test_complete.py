@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from amonsup.cli import complete
 from amonsup.cli.complete import Known, Offer, offered, read, split
 
 SITE = Known((("ce", "running"), ("db", "stopped")), ("grid",))
+SCALED = Known((("db", "stopped"), ("web-1", "running"), ("web-2", "running")), (), ("web",))
 
 
 def offer(*words: str) -> Offer:
@@ -40,6 +40,9 @@ def test_verbs_first_in_the_order_of_help() -> None:
         (("show", ""), ["ce", "db", "supervisor", "guardian", "logger"]),
         (("show", "ce", ""), []),
         (("signal", "US"), ["USR1", "USR2"]),
+        (("signal", "SIGU"), ["SIGUSR1", "SIGUSR2"]),
+        (("logs", "ce", "--stream", ""), ["out", "err"]),
+        (("events", "s"), ["supervisor"]),
         (("signal", "HUP", "d"), ["db"]),
         (("completion", ""), ["bash", "zsh", "fish"]),
         (("events", "-n", ""), []),
@@ -118,9 +121,12 @@ def test_what_the_shells_are_told(words: list[str], expected: str) -> None:
 
 
 def test_the_beginning_of_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(complete, "_ask", lambda *_: SITE)
-    place: Any = complete.Place("services", "SERVICE=N...", "", is_many=True)
-    monkeypatch.setattr(complete, "_place", lambda _: place)
+    monkeypatch.setattr(complete, "_ask", lambda *_: SCALED)
     out = io.StringIO()
-    complete.run(["zsh", "stop", "c"], {}, out)
-    assert out.getvalue() == ":nospace\nce=\trunning\n"
+    complete.run(["zsh", "scale", ""], {}, out)
+    assert out.getvalue() == ":nospace\nweb=\tall its instances\n"
+
+
+def test_a_service_with_instances_is_offered_as_a_whole_too() -> None:
+    found = offered(read(["stop"]), "w", lambda: SCALED)
+    assert [name for name, _ in found.candidates] == ["web-1", "web-2", "web"]
