@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import fcntl
 import gc
 import os
@@ -87,8 +88,12 @@ def start(site: SiteSpec) -> int:
         make_directories(site)
         lock = take_lock(site.run_dir)
         os.umask(0o077)  # ours from now on, over every exec; a service has its own
-    except (OSError, LookupError) as error:
+    except LookupError as error:
         say(f"cannot start: {error}")
+        return FAILED
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        say(f"cannot start: {place}{error.strerror or error}")
         return FAILED
     if lock is None:
         return FAILED
@@ -149,6 +154,11 @@ def make_directories(site: SiteSpec) -> None:
     files.ensure_directory(os.path.join(site.run_dir, "notify"), 0o711)
     files.ensure_directory(site.state_dir, 0o711 if site.run_dir.startswith(site.state_dir + "/") else 0o700)
     make_log_directory(site.log_dir, site.log_user)
+    # Made by others if it is not run_dir, and without it no supervisor would live for long.
+    directory = os.path.dirname(site.socket)
+    if not os.access(directory, os.W_OK | os.X_OK):
+        os.stat(directory)
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), directory)
 
 
 def make_log_directory(log_dir: str, log_user: str) -> None:

@@ -34,6 +34,8 @@ TYPE_CHECKING = False  # see loop/channel.py
 if TYPE_CHECKING:
     from typing import Any
 
+    from amonsup.loop.loop import Timer
+
 LINK_FD = 3
 LOCK_FD = 4
 
@@ -42,6 +44,8 @@ DEATH_WINDOW_S = 30.0
 STEADY_S = 5.0
 WATCH_ONLY_AFTER = 5
 MAX_DELAY_S = 5.0
+TRIES_TO_STOP = 3
+"""Supervisors in a row that die before they have taken the order to stop."""
 FORWARDED = {signal.SIGTERM: "TERM", signal.SIGINT: "TERM", signal.SIGHUP: "HUP", signal.SIGUSR2: "USR2"}
 
 
@@ -57,6 +61,8 @@ class Guardian:
         self.deaths: deque[float] = deque(maxlen=WATCH_ONLY_AFTER)
         self.total_deaths = 0
         self.pending: list[str] = []
+        self.vain_tries = 0
+        self.next_start: Timer | None = None
         self.supervisor_pid = 0
         self.born = 0.0
         self.link: Channel | None = None
@@ -67,6 +73,7 @@ class Guardian:
     # -- the supervisor --
 
     def start_supervisor(self) -> None:
+        self.next_start = None
         ours, theirs = channels.pair()
         argv = boot.command_line("supervisor", {**self.options, "guardian": os.getpid()})
         # posix_spawn applies the actions in order; a target that is also a later source would be overwritten.
@@ -77,9 +84,10 @@ class Guardian:
                 argv[0], argv, os.environ, file_actions=actions, setsid=True, setsigdef=[signal.SIGPIPE]
             )
         except OSError as error:
-            say(f"cannot start the supervisor: {error}; tried again in {MAX_DELAY_S:g} s")
-            self.loop.call_at(self.loop.now() + MAX_DELAY_S, self.start_supervisor)
             ours.close()
+            if not self.has_given_up():
+                say(f"cannot start the supervisor: {error.strerror}; tried again in {MAX_DELAY_S:g} s")
+                self.next_start = self.loop.call_at(self.loop.now() + MAX_DELAY_S, self.start_supervisor)
             return
         finally:
             os.close(link_source)
@@ -106,15 +114,29 @@ class Guardian:
             self.total_deaths += 1
             delay = self.restart_delay(now, now - self.born)
             say(f"the supervisor died ({describe(status)}); its successor starts in {delay:g} s")
-            self.loop.call_at(now + delay, self.start_supervisor)
+            if not self.has_given_up():
+                self.next_start = self.loop.call_at(now + delay, self.start_supervisor)
+
+    def has_given_up(self) -> bool:
+        """Told to stop, and no supervisor lives for long enough to do it: we end, and services are left as they are."""
+        if "TERM" not in self.pending:
+            return False
+        self.vain_tries += 1
+        if self.vain_tries < TRIES_TO_STOP:
+            return False
+        say("no supervisor lives for long enough to stop the services: they go on, and the next amonsupd adopts them")
+        self.exit_code = 1
+        self.loop.stop()
+        return True
 
     def restart_delay(self, now: float, lived_s: float) -> float:
-        """0 for a first death and after a life that did its work; else 0.1 s, doubling to MAX_DELAY_S.
+        """0 for a first death, after a life that did its work, and at our end; else 0.1 s, doubling to MAX_DELAY_S.
 
         Only short lives make a crash loop: services should not wait for somebody who kills us now and then.
         """
         recent = sum(1 for at in self.deaths if now - at < DEATH_WINDOW_S)
-        return 0.0 if recent <= 1 or lived_s >= STEADY_S else min(MAX_DELAY_S, 0.1 * 2 ** (recent - 2))
+        is_awaited = "TERM" in self.pending
+        return 0.0 if recent <= 1 or lived_s >= STEADY_S or is_awaited else min(MAX_DELAY_S, 0.1 * 2 ** (recent - 2))
 
     def is_unstable(self) -> bool:
         now = self.loop.now()
@@ -210,6 +232,9 @@ class Guardian:
             self.pending.append(name)
         if self.link is not None and self.is_greeted:
             self.link.send({"do": "signal", "name": name})
+        if name == "TERM" and self.next_start is not None:
+            self.next_start.cancel()
+            self.start_supervisor()
 
     # -- life --
 

@@ -109,3 +109,19 @@ def test_a_shutdown_need_not_wait_for_the_end_of_it(open_site, root):
     assert is_alive(pid)
     assert site.shut_down() == 0
     assert site.lines("hooks") == ["post_stop"]
+
+
+def test_who_cannot_be_stopped_in_order_can_be_stopped(open_site, who):
+    """No supervisor lives for long enough: amonsupd ends all the same, and the next one adopts the services."""
+    site = open_site(who, patches="sick").start()
+    pids = site.running("one", "two")
+    site.write("sick", "")
+    kill_hard(site.pid("supervisor"))
+    until(lambda: site.stderr().count("the supervisor died") >= DEATHS)
+    site.process.terminate()
+    assert site.process.wait() == 1
+    assert "they go on, and the next amonsupd adopts them" in site.stderr()
+    assert all(is_alive(pid) for pid in pids.values())
+    site.file("sick").unlink()
+    site.start()
+    assert site.running("one", "two") == pids

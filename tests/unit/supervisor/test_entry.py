@@ -1,0 +1,28 @@
+"""What amonsupd says of ground on which it cannot start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from amonsup.config.specs import SiteSpec
+from amonsup.supervisor import entry
+
+
+@pytest.mark.parametrize(
+    ("key", "place", "says"),
+    [
+        ("state_dir", "/dev/null", "/dev/null: File exists"),
+        ("run_dir", "/proc/none", "/proc/none: No such file or directory"),
+        ("socket", "/nowhere/amonsup.sock", "/nowhere: No such file or directory"),
+        ("log_dir", "/dev/null", "/dev/null: File exists"),
+    ],
+)
+def test_it_names_the_place_and_what_is_wrong_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, place: str, says: str
+) -> None:
+    places = {name: str(tmp_path / name) for name in ("conf_d", "run_dir", "state_dir", "log_dir")}
+    places |= {"socket": str(tmp_path / "run_dir/amonsup.sock"), key: place}
+    assert entry.start(SiteSpec(site="gsi", config_file=str(tmp_path / "amonsup.yaml"), **places)) == 1
+    assert capsys.readouterr().err == f"amonsupd: cannot start: {says}\n"
