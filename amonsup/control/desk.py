@@ -14,6 +14,7 @@ from amonsup.control.core.room import Room
 from amonsup.control.link import Supervisor
 from amonsup.verbs.results import Happening
 from amonsup.wire.messages import Caller
+from amonsup.wire.turned_away import Reason
 
 
 class Speaker(Protocol):
@@ -47,6 +48,9 @@ class Desk(Protocol):
         """Who somebody is, for the supervisor: the address, and where they stand in a room that hides nobody."""
 
     def room(self, jid: str) -> Room | None: ...
+
+    def turned_away(self, by: str, reason: Reason) -> None:
+        """Put on record that somebody was refused without the supervisor being asked."""
 
     def tell(self, about: str, text: str) -> None:
         """Trouble with a session or a room, for `status`; empty: all is well there."""

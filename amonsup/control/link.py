@@ -22,6 +22,7 @@ from amonsup.config.specs import SiteSpec
 from amonsup.control.stream import NONE, Stream
 from amonsup.wire.codec import LineError, decode_answer, encode
 from amonsup.wire.messages import Accepted, Answer, Caller, EventLine, Finished, Refused, Request, ServerMessage
+from amonsup.wire.turned_away import Reason
 
 LINK_FD = 3
 MAX_PACKET = 60 * 1024
@@ -132,6 +133,15 @@ class Supervisor:
             self._link.send(json.dumps({"do": "seen", "seq": seq}).encode())
         except OSError:
             pass  # then they are told twice, at worst
+
+    def turned_away(self, by: str, reason: Reason, count: int) -> bool:
+        """Who was refused here, for the audit log; False: it must be said again."""
+        try:
+            said = {"do": "turned-away", "by": by, "reason": reason.value, "count": count}
+            self._link.send(json.dumps(said).encode())
+        except OSError:
+            return False
+        return True
 
     def want_secrets(self) -> None:
         """Ask for the passwords as they are now; `on_secrets` gets them."""

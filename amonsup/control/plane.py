@@ -22,6 +22,7 @@ from amonsup.control.core import presence
 from amonsup.control.core.mirror import Mirror
 from amonsup.control.core.records import Asked, Priority, Said, Seen, bare
 from amonsup.control.core.room import Room
+from amonsup.control.core.tally import Tally
 from amonsup.control.core.turns import Turns
 from amonsup.control.desk import Desk, Door, Speaker
 from amonsup.control.doors.chat import Chat
@@ -36,6 +37,7 @@ from amonsup.control.xmpp import stanzas
 from amonsup.control.xmpp.session import Session
 from amonsup.verbs.results import EventsResult, Happening, StatusResult
 from amonsup.wire.messages import Answer, Caller
+from amonsup.wire.turned_away import Reason
 
 MODULES: dict[str, Callable[[Desk, Module], Door]] = {"alerts": Alerts}
 """What amonsup.yaml may make instances of (config/xmpp_keys.py names them too)."""
@@ -44,6 +46,9 @@ MOST_TASKS = 200
 PRESENCE_TTL_S = 60.0
 DEALT_WITH_S = 1.0
 """An event that is so old is told, or never will be: alerts wait half a second to see how it stands then."""
+
+TELL_S = 0.5
+"""So long those who are turned away are counted before the supervisor is told of them."""
 
 SETTLE_S = 0.01
 """After an event the states are asked for a moment later: events come in bunches."""
@@ -73,6 +78,8 @@ class Plane:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._turns = Turns()
         self._is_over = False
+        self._tally = Tally()
+        self._telling: asyncio.TimerHandle | None = None
         self._dirty: set[str] = set()
         self._refresh: asyncio.TimerHandle | None = None
         self._dealing: asyncio.TimerHandle | None = None
@@ -105,6 +112,7 @@ class Plane:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tell_turned_away()
 
     # -- the desk --
 
@@ -125,6 +133,21 @@ class Plane:
         self.supervisor.tell(about, text)
         self._told[about] = text
         complain(f"{about}: {text or 'all is well'}")
+
+    def turned_away(self, by: str, reason: Reason) -> None:
+        self._tally.add(by, reason)
+        self._tell_soon()
+
+    def _tell_soon(self) -> None:
+        if self._telling is None and not self._is_over:
+            self._telling = asyncio.get_running_loop().call_later(TELL_S, self._tell_turned_away)
+
+    def _tell_turned_away(self) -> None:
+        self._telling = None
+        for by, reason, count in self._tally.take():
+            if not self.supervisor.turned_away(by, reason, count):
+                self._tally.add(by, reason, count)
+                self._tell_soon()
 
     def show_again(self, speaker: Speaker) -> None:
         self._throttles[speaker.name].forget()
@@ -188,8 +211,21 @@ class Plane:
 
     def asked(self, session: Session, asked: Asked) -> None:
         if not any(door.asked(session, asked) for door in self._doors):
+            self._may_be_a_stranger(session, asked.sender)
             refusal = stanzas.error_reply(asked, "service-unavailable")
             session.send(refusal, Priority.ANSWER, PRESENCE_TTL_S)
+
+    def _may_be_a_stranger(self, session: Session, sender: str) -> None:
+        """Our own server asks things too, and clients of people in our rooms do, of everybody there."""
+        is_ours = sender in ("", session.spec.domain) or bare(sender) == session.spec.jid
+        if not is_ours and self._rooms.find(bare(sender)) is None and self.role_of(sender) < Role.VIEWER:
+            self.turned_away(bare(sender), Reason.QUESTION)
+
+    def strange(self, sender: str) -> None:
+        self.turned_away(bare(sender), Reason.STANZA)
+
+    def distrusted(self, session: Session) -> None:
+        self.turned_away(session.spec.domain, Reason.SERVER)
 
     def refused(self) -> None:
         self.supervisor.want_secrets()

@@ -20,6 +20,7 @@ from amonsup.supervisor.adapters.server import Peer
 from amonsup.supervisor.core import remote
 from amonsup.supervisor.handlers.desk import Call, Desk, Refusal, select
 from amonsup.supervisor.model.records import Operation
+from amonsup.supervisor.refusals import LOCAL, Refusals
 from amonsup.supervisor.tidings import rfc3339
 from amonsup.verbs.verb import Verb
 from amonsup.wire.messages import Caller, Request
@@ -32,8 +33,6 @@ LOOKING = ("audit", "check")
 
 VIAS = ("chat", "form", "room")
 LONGEST_ADDRESS = 3071
-REFUSAL_WINDOW_S = 60.0
-MOST_REFUSED = 1000
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -50,10 +49,9 @@ class Access:
 
     def __init__(self, desk: Desk, state_dir: str, call_at: Callable[[float, Callable[[], None]], Timer]) -> None:
         self.audit = Audit(state_dir)
+        self.refusals = Refusals(self.audit, desk.now, call_at)
         self._desk = desk
-        self._call_at = call_at
         self._throttle = remote.Throttle()
-        self._refused: dict[str, int] = {}
 
     # -- who --
 
@@ -73,7 +71,7 @@ class Access:
             role = remote.role_of(caller, self._desk.applied().site.xmpp)
             via = f"{caller.via} {caller.room}".rstrip()
             return Identity(bare, via, role, caller)
-        return Identity(f"{peer.name} (uid {peer.uid})", "local", self.role_of_peer(peer))
+        return Identity(f"{peer.name} (uid {peer.uid})", LOCAL, self.role_of_peer(peer))
 
     # -- may they --
 
@@ -162,33 +160,12 @@ class Access:
         )
 
     def refused(self, verb: str, who: Identity, request_id: str, refusal: Refusal) -> None:
-        """The first of a caller in a minute at once; the others are counted."""
-        if refusal.code not in ("forbidden", "busy"):
-            return
-        if who.by in self._refused:
-            self._refused[who.by] += 1
-            return
-        if len(self._refused) >= MOST_REFUSED:
-            who = msgspec.structs.replace(who, by="others")
-            if "others" in self._refused:
-                self._refused["others"] += 1
-                return
-        self._refused[who.by] = 0
-        at = rfc3339(time.time())
-        self.audit.append("refused", who.by, at, via=who.via, verb=verb[:40], request=request_id, text=refusal.text)
-        if len(self._refused) == 1:
-            self._call_at(self._desk.now() + REFUSAL_WINDOW_S, self._tell_refused)
+        if refusal.code in ("forbidden", "busy"):
+            self.refusals.add(who.by, who.via, verb[:40], refusal.text, request=request_id)
 
     def close(self) -> None:
         """What was counted of the minute that has begun is told."""
-        self._tell_refused()
-
-    def _tell_refused(self) -> None:
-        refused, self._refused = self._refused, {}
-        at = rfc3339(time.time())
-        for by, count in refused.items():
-            if count:
-                self.audit.append("refused", by, at, text="more in the same minute", count=count)
+        self.refusals.tell()
 
 
 def _targets(args: Any) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ from amonsup.loop import channel as channels
 from amonsup.loop.channel import Channel, Message
 from amonsup.loop.loop import Loop
 from amonsup.supervisor.adapters.store import Store
-from amonsup.supervisor.hearsay import Answered, HasSeen, SessionSays, WantsSecrets, heard, printable
+from amonsup.supervisor.hearsay import Answered, HasSeen, SessionSays, TurnedAway, WantsSecrets, heard, printable
+from amonsup.wire.turned_away import Reason
 
 CONTROL = "control"
 LINK = f"link:{CONTROL}"
@@ -47,7 +48,10 @@ def control_spec(site: SiteSpec) -> ServiceSpec:
 
 
 class ControlLink:
-    """The channel to whatever control process is alive. `welcome` takes our end of a new stream."""
+    """The channel to whatever control process is alive. `welcome` takes our end of a new stream.
+
+    `turned_away` gets who was refused, for what, and how often.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class ControlLink:
         site: Callable[[], SiteSpec],
         welcome: Callable[[socket.socket], None],
         newest: Callable[[], int],
+        turned_away: Callable[[str, Reason, int], None],
     ) -> None:
         self.sessions: dict[str, str] = {}  # name -> what control last said of it
         self._loop = loop
@@ -63,6 +68,7 @@ class ControlLink:
         self._site = site
         self._welcome = welcome
         self._newest = newest
+        self._turned_away = turned_away
         self._seen = -1  # so far control has dealt with what happened; whoever comes after it goes on from there
         self._channel: Channel | None = None
         self._asked: dict[int, Callable[[str], None]] = {}
@@ -136,6 +142,8 @@ class ControlLink:
                 self.sessions[session.name[:300]] = printable(session.text[:300])
         elif has_seen := heard(message, HasSeen):
             self._seen = min(has_seen.seq, self._newest())
+        elif away := heard(message, TurnedAway):
+            self._turned_away(printable(away.by), away.reason, away.count)
         elif heard(message, WantsSecrets):
             self.renew_secrets()
         elif (answer := heard(message, Answered)) and answer.number in self._asked:

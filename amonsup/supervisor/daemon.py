@@ -111,19 +111,20 @@ class Supervisor:
         self.lives.extras[PROBER] = self.prober.make
         errands.probe, errands.overdue = self.prober.ask, self.prober.overdue
         self.readers = Readers(self.site, self.watch, births.account)
+        self.leaving = Leaving(self)
+        self.orders = Orders(self, self.leaving.fleet_down)
+        self.engine.orders = self.orders.by_kind
+        self.desk = FrontDesk(self)
+        access = Access(self.desk, self.site.state_dir, self.loop.call_at)
         self.control = ControlLink(
             self.loop,
             self.store,
             lambda: self.configuration.loaded.site,
             self._welcome_control,
             lambda: self.tidings.newest,
+            access.refusals.turned_away,
         )
         self.lives.extras[CONTROL] = self.control.make
-        self.leaving = Leaving(self)
-        self.orders = Orders(self, self.leaving.fleet_down)
-        self.engine.orders = self.orders.by_kind
-        self.desk = FrontDesk(self)
-        access = Access(self.desk, self.site.state_dir, self.loop.call_at)
         self.requests = Requests(self.desk, self.instance, access)
         self.tidings.followers = self.requests.happened
         self._found = found

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from amonsup.loop.channel import Message
+from amonsup.wire.turned_away import Reason
 
 MOST_FILES = 100
 """Files and directories of one service: what an honest attendant looks after at most (logs/attendant.py)."""
@@ -132,6 +133,14 @@ class HasSeen(_Spoken, frozen=True, tag="seen"):
 
 class WantsSecrets(_Spoken, frozen=True, tag="secrets"):
     """A login was refused: has the password changed?"""
+
+
+class TurnedAway(_Spoken, frozen=True, tag="turned-away"):
+    """Whom control has refused by itself, and how often since it last said so."""
+
+    by: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    reason: Reason
+    count: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
 
 
 class Answered(_Spoken, frozen=True, tag="done"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
 from support.person import COMMANDS, body, condition, note
+from support.site import until
 
 from amonsup.config.roles import Role
 from amonsup.control.core.chatline import VERBS
@@ -33,12 +35,27 @@ def online(person):
     return person
 
 
+def let_in(owner, room, *names):
+    for name in names:  # Prosody takes one at a time
+        item = f"<item affiliation='member' jid='{name}@localhost'/>"
+        query = f"<query xmlns='http://jabber.org/protocol/muc#admin'>{item}</query>"
+        assert condition(owner.ask(room, "set", query)) == ""
+
+
+def on_record(site, audit, name):
+    """What the audit log says that was refused to somebody."""
+    entries = [json.loads(line) for line in audit(site).splitlines()]
+    return "\n".join(
+        each["text"] for each in entries if each["kind"] == "refused" and each["by"] == f"{name}@localhost"
+    )
+
+
 DEEP = "<a>" * 500 + "</a>" * 500
 WIDE = "<a " + " ".join(f"a{number}='1'" for number in range(150)) + "/>"
 
 
 @pytest.mark.parametrize("strange", [DEEP, WIDE], ids=["deep", "wide"])
-def test_a_strange_stanza_ends_no_session(site, people, strange):
+def test_a_strange_stanza_ends_no_session(site, people, audit, strange):
     """An honest server lets it pass, whoever sends it: it must not cost the site its session."""
     stranger, admin = people("stranger"), online(people("admin"))
     mark = admin.mark
@@ -46,6 +63,7 @@ def test_a_strange_stanza_ends_no_session(site, people, strange):
     stranger.ask(AGENT, "get", "<query xmlns='http://jabber.org/protocol/disco#info'/>")  # so the other has arrived
     admin.say(AGENT, "show ce")
     admin.message("ce: running", after=mark)
+    until(lambda: "too deep or too wide" in on_record(site, audit, "stranger"), "it is on record")
     assert not [xml for xml in admin.received[mark:] if xml.get("type") == "unavailable"]
     assert "connection lost" not in site.stderr()
     assert "the server sent" not in site.stderr()
@@ -105,6 +123,45 @@ def test_what_a_service_prints_does_not_end_the_session(site, people):
     assert not [xml for xml in admin.received[mark:] if xml.get("type") == "unavailable"]
 
 
+def test_what_control_turns_away_by_itself_is_on_record(open_site, people, audit):
+    """One line a caller at once; what else it was stands in the minute's sum."""
+    from test_rooms import make
+
+    admin, operator, stranger = people("admin"), people("operator"), people("stranger")
+    jid = f"talk{uuid.uuid4().hex[:8]}@conference.localhost"
+    make(admin, jid, {"whois": "anyone", "membersonly": "1", "persistentroom": "1"})
+    let_in(admin, jid, "gsi", "operator")
+    site = open_site(SERVICES, xmpp=f"  rooms: {{{jid}: {{}}}}\n")
+    admin.presence(f"{jid}/gsi")
+    online(admin), online(operator)
+    before = site.running("ce", "private", "noisy", "control")
+    stranger.subscribe(SITE)
+    until(lambda: on_record(site, audit, "stranger") == "asked for our presence, and may not see it", "on record")
+    stranger.say(AGENT, "hello, who are you?")
+    for namespace in ("http://jabber.org/protocol/disco#info", "jabber:iq:version", "urn:xmpp:time"):
+        asked = stranger.ask(AGENT, "get", f"<query xmlns='{namespace}'/>")
+        assert condition(asked) == "service-unavailable", namespace
+    session = admin.command(AGENT, "restart").find(f"{{{COMMANDS}}}command").get("sessionid")
+    assert condition(operator.command(AGENT, "restart", {"services": ["ce"]}, session)) == "bad-request"
+    operator.join(jid, "operator")
+    operator.presence(f"{jid}/operator")
+    operator.say(jid, "@all restart ce", kind="groupchat")
+    operator.say(jid, "@all, good morning", kind="groupchat")
+    operator.say(f"{jid}/gsi", "restart ce")
+    admin.message("@all, good morning")
+    until(lambda: '"by":"' + f"{jid}/operator" in audit(site), "the hidden one is on record")
+    admin.say(AGENT, "show ce")
+    admin.message("ce: running", sender=AGENT)
+    assert site.running("ce", "private", "noisy", "control") == before
+    assert site.cli("audit", "--verify").returncode == 0
+    site.shut_down()
+    said = on_record(site, audit, "stranger").splitlines()
+    assert said[1:] == ["more in the same minute: words 1, question 3"]
+    said = on_record(site, audit, "operator").splitlines()
+    assert said == ["went on with a form that is closed, or somebody else's", "more in the same minute: room 1"]
+    assert '"kind":"command"' not in audit(site)
+
+
 def test_a_nick_is_not_an_address(open_site, people):
     """A member of a right room who calls himself as the admin does is still a nobody."""
     from test_rooms import make
@@ -112,10 +169,7 @@ def test_a_nick_is_not_an_address(open_site, people):
     admin, stranger = people("admin"), people("stranger")
     jid = f"nick{uuid.uuid4().hex[:8]}@conference.localhost"
     make(admin, jid, {"whois": "anyone", "membersonly": "1", "persistentroom": "1"})
-    for each in ("gsi", "stranger"):
-        item = f"<item affiliation='member' jid='{each}@localhost'/>"
-        query = f"<query xmlns='http://jabber.org/protocol/muc#admin'>{item}</query>"
-        assert condition(admin.ask(jid, "set", query)) == ""
+    let_in(admin, jid, "gsi", "stranger")
     access = f"    - {{room: {jid}, affiliation: owner, role: admin}}\n"
     site = open_site(SERVICES, xmpp=f"  rooms: {{{jid}: {{}}}}\n", access=access)
     admin.presence(f"{jid}/gsi")
@@ -132,8 +186,6 @@ def test_a_nick_is_not_an_address(open_site, people):
 
 
 def test_somebody_else_with_our_account_is_told_of_and_not_fought(site, people):
-    from support.site import until
-
     online(people("admin"))
     thief = people("gsi", resource="amonsup")
     assert thief.jid == AGENT

@@ -21,7 +21,7 @@ CASES = {  # part, certificate, what status says of it
     "throws-out": (hostile.throws_out, "good", "connection lost"),
     "raves": (hostile.raves, "good", "the server sent not XML"),
     "expired": (hostile.encrypts, "expired", "certificate has expired"),
-    "other-name": (hostile.encrypts, "other", "certificate is not valid for 'localhost'"),
+    "other-name": (hostile.encrypts, "other", "certificate is not valid for 'other-name.test'"),
     "self-made": (hostile.encrypts, "foreign", "unable to get local issuer"),
 }
 ALSO = {
@@ -37,10 +37,10 @@ def villains(authority, tmp_path_factory):
 
     other = Authority(tmp_path_factory.mktemp("foreign"))
     certificates = {
-        "good": authority.issue("good", "localhost"),
+        "good": authority.issue("good", *(f"{name}.test" for name in CASES)),
         "other": authority.issue("other", "example.org"),
-        "expired": authority.issue("expired", "localhost", days=-1),
-        "foreign": other.issue("foreign", "localhost"),
+        "expired": authority.issue("expired", "expired.test", days=-1),
+        "foreign": other.issue("foreign", "self-made.test"),
     }
     found = {name: Hostile(part, certificates[which]) for name, (part, which, _) in CASES.items()}
     yield found
@@ -52,7 +52,7 @@ def villains(authority, tmp_path_factory):
 def site(open_site, villains, server, authority):
     ca = str(authority.certificate)
     sessions = "".join(
-        f"    {name}: {{jid: x@localhost, password_file: pw, host: 127.0.0.1, port: {each.port}, ca_file: {ca}}}\n"
+        f"    {name}: {{jid: x@{name}.test, password_file: pw, host: 127.0.0.1, port: {each.port}, ca_file: {ca}}}\n"
         for name, each in villains.items()
     )
     for name, (words, _) in ALSO.items():
@@ -63,7 +63,7 @@ def site(open_site, villains, server, authority):
     return site.start()
 
 
-def test_each_trouble_is_a_line_and_nothing_else_suffers(site, villains, people):
+def test_each_trouble_is_a_line_and_on_record_and_nothing_else_suffers(site, villains, people, audit):
     admin = people("admin")
     wanted = {name: text for name, (_, _, text) in CASES.items()} | {name: text for name, (_, text) in ALSO.items()}
     service = site.running("ce")
@@ -85,6 +85,9 @@ def test_each_trouble_is_a_line_and_nothing_else_suffers(site, villains, people)
         assert any(f"session {name}: " in line and SELDOM in line for line in lines), (name, lines)
         assert name not in villains or villains[name].connections == 1, "a second attempt would be rude"
     assert not any("session main" in line for line in lines)
+    for name in sorted(CASES.keys() - {"throws-out"}):  # who throws us out is no attacker
+        until(lambda name=name: f'"kind":"refused","by":"{name}.test"' in audit(site), f"{name} is on record")
+    assert '"by":"throws-out.test"' not in audit(site)
     admin.say(AGENT, "status")
     admin.message("ce: running")  # the honest session goes on
     site.kill("supervisor")

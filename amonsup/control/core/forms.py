@@ -105,12 +105,19 @@ class Sessions:
     def __init__(self) -> None:
         self._open: OrderedDict[str, Session] = OrderedDict()
 
-    def open(self, opener: str, verb: str, now: float) -> Session | None:
-        """A new one; None if this person has too many. With too many in all the oldest ends."""
+    def has_room(self, opener: str, now: float) -> bool:
+        """Whether a new one of this person ends no other."""
         self._expire(now)
+        return len(self._open) < MOST and len(self._of(opener)) < MOST_PER_PERSON
+
+    def _of(self, opener: str) -> list[Session]:
         person = opener.partition("/")[0]
-        mine = [each for each in self._open.values() if each.opener.partition("/")[0] == person]
-        if len(mine) >= MOST_PER_PERSON:
+        return [each for each in self._open.values() if each.opener.partition("/")[0] == person]
+
+    def open(self, opener: str, verb: str, now: float) -> Session:
+        """A new one. The oldest of this person ends if he has too many, the oldest of all if there are too many."""
+        self._expire(now)
+        if len(mine := self._of(opener)) >= MOST_PER_PERSON:
             self._open.pop(mine[0].id)
         if len(self._open) >= MOST:
             self._open.popitem(last=False)

@@ -14,6 +14,7 @@ from amonsup.control.desk import Desk, Door, Speaker
 from amonsup.control.doors import answers
 from amonsup.control.xmpp import stanzas
 from amonsup.wire.messages import Accepted, Caller
+from amonsup.wire.turned_away import Reason
 
 ANSWER_TTL_S = 600.0
 
@@ -32,17 +33,20 @@ class Chat(Door):
             return True  # our own words on another device
         caller = self._desk.caller(said.sender, "chat", said.age_s)
         if self._desk.role_of(person) is Role.NONE:
-            self._desk.serve(STRANGERS, self._have_refused(said.body, caller))
+            self._refuse(person, said.body, caller)
         elif not self._desk.serve(person, self._answer(speaker, said, caller)):
+            self._desk.turned_away(person, Reason.BUSY)
             text = f"busy: {MOST_PER_PERSON} requests of yours are under way; not carried out: {said.body[:60]}"
             speaker.send(stanzas.message(said.sender, text), Priority.ANSWER, ANSWER_TTL_S)
         return True
 
-    async def _have_refused(self, text: str, caller: Caller) -> None:
+    def _refuse(self, person: str, text: str, caller: Caller) -> None:
         """A stranger's command: refused, and put on record, by the supervisor; the stranger hears nothing."""
         line = chatline.parse(text)
-        if isinstance(line, chatline.Line):
-            await self._desk.supervisor.request(line.verb.name, line.args, caller)
+        if not isinstance(line, chatline.Line):
+            self._desk.turned_away(person, Reason.WORDS)
+        elif not self._desk.serve(STRANGERS, self._desk.supervisor.request(line.verb.name, line.args, caller)):
+            self._desk.turned_away(person, Reason.BUSY)
 
     async def _answer(self, speaker: Speaker, said: Said, caller: Caller) -> None:
         def tell(text: str) -> None:

@@ -20,6 +20,7 @@ from amonsup.control.doors import answers
 from amonsup.control.xmpp import stanzas
 from amonsup.verbs import load
 from amonsup.verbs.verb import Verb
+from amonsup.wire.turned_away import Reason
 
 PATIENCE_S = 20.0
 TTL_S = 60.0
@@ -80,15 +81,17 @@ class Forms(Door):
         verb = next((each for each in self._allowed(asked.sender) if each.name == node), None)
         if verb is None and node in chatline.VERBS:
             # Refused, and put on record, by the supervisor as well.
-            who = bare(asked.sender) if self._desk.role_of(asked.sender) >= Role.VIEWER else STRANGERS
-            self._desk.serve(who, self._desk.supervisor.request(node, {}, self._desk.caller(asked.sender, "form")))
+            self._have_refused(asked.sender, node)
         if self._desk.role_of(asked.sender) < Role.VIEWER:
+            if node not in chatline.VERBS:
+                self._desk.turned_away(bare(asked.sender), Reason.QUESTION)
             self._refuse(speaker, asked, "service-unavailable")
         elif verb is None:
             self._refuse(speaker, asked, "forbidden" if node in chatline.VERBS else "item-not-found")
         elif not key:
             self._begin(speaker, asked, verb, action)
         elif self._sessions.take(key, asked.sender, node, self._now()) is None:
+            self._desk.turned_away(bare(asked.sender), Reason.FORM)
             self._refuse(speaker, asked, "bad-request", "this form is closed, or somebody else's")
         elif action == "cancel":
             self._end(speaker, asked, node, key, "canceled", "")
@@ -97,16 +100,20 @@ class Forms(Door):
         else:
             self._refuse(speaker, asked, "bad-request", f"there is no {action} here")
 
+    def _have_refused(self, sender: str, verb: str) -> None:
+        who = bare(sender) if self._desk.role_of(sender) >= Role.VIEWER else STRANGERS
+        if not self._desk.serve(who, self._desk.supervisor.request(verb, {}, self._desk.caller(sender, "form"))):
+            self._desk.turned_away(bare(sender), Reason.BUSY)
+
     def _begin(self, speaker: Speaker, asked: Asked, verb: Verb, action: str) -> None:
         if action not in ("execute", "next", "complete"):
             self._refuse(speaker, asked, "bad-request")
         elif not needs_form(verb):
             self._serve(speaker, asked, verb, "", {})
         else:
+            if not self._sessions.has_room(asked.sender, self._now()):
+                self._desk.turned_away(bare(asked.sender), Reason.FORMS)
             session = self._sessions.open(asked.sender, verb.name, self._now())
-            if session is None:
-                self._refuse(speaker, asked, "resource-constraint")
-                return
             reply = stanzas.iq("result", asked.sender, asked.id)
             command = _command(reply, verb.name, session.id, "executing")
             actions = stanzas.element(stanzas.COMMANDS, "actions", command, execute="complete")
@@ -127,6 +134,7 @@ class Forms(Door):
 
     def _serve(self, speaker: Speaker, asked: Asked, verb: Verb, key: str, args: dict[str, object]) -> None:
         if not self._desk.serve(bare(asked.sender), self._carry_out(speaker, asked, verb, key, args)):
+            self._desk.turned_away(bare(asked.sender), Reason.BUSY)
             text = f"{MOST_PER_PERSON} requests of yours are under way; this one is not carried out"
             self._refuse(speaker, asked, "resource-constraint", text)
 

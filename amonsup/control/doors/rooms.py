@@ -18,6 +18,7 @@ from amonsup.control.doors import answers
 from amonsup.control.xmpp import stanzas
 from amonsup.verbs.verb import Kind
 from amonsup.wire.messages import Caller
+from amonsup.wire.turned_away import Reason
 
 JOIN_TTL_S = 60.0
 ANSWER_TTL_S = 300.0
@@ -113,25 +114,29 @@ class Rooms(Door):
                 self._asked_in_room(speaker, room, said)
             elif len(early) < MOST_EARLY:
                 early.append(said)
-        return True  # private messages through a room hide who speaks: not answered
+        elif said.kind in ("chat", "normal") and said.body.strip():
+            self._desk.turned_away(said.sender, Reason.ROOM)  # a room hides who speaks privately: not answered
+        return True
 
     # -- inside --
 
     def _asked_in_room(self, speaker: Speaker, room: Room, said: Said) -> None:
-        occupant = room.occupants.get(resource(said.sender))
-        if not room.is_right or occupant is None or not occupant.jid or not said.body.startswith("@"):
+        line = chatline.parse(said.body) if said.body.startswith("@") else None
+        if not isinstance(line, chatline.Line) or not self._is_meant(line.selector):
             return
-        line = chatline.parse(said.body)
-        if not isinstance(line, chatline.Line) or line.selector not in (
-            "all",
-            self._desk.site.site,
-            *self._desk.site.tags,
-        ):
+        occupant = room.occupants.get(resource(said.sender))
+        if not room.is_right or occupant is None or not occupant.jid:
+            self._desk.turned_away(said.sender, Reason.ROOM)
             return
         if line.verb.kind is Kind.OPERATION or line.verb.role > line.verb.role.READER:
+            self._desk.turned_away(bare(occupant.jid), Reason.ROOM)
             return
         caller = Caller(occupant.jid, "room", room.jid, occupant.affiliation)
-        self._desk.serve(bare(occupant.jid), self._answer(speaker, occupant.jid, line, caller))
+        if not self._desk.serve(bare(occupant.jid), self._answer(speaker, occupant.jid, line, caller)):
+            self._desk.turned_away(bare(occupant.jid), Reason.BUSY)
+
+    def _is_meant(self, selector: str) -> bool:
+        return selector in ("all", self._desk.site.site, *self._desk.site.tags)
 
     async def _answer(self, speaker: Speaker, to: str, line: chatline.Line, caller: Caller) -> None:
         text = f"{self._desk.site.site}: {await answers.ask(self._desk, line.verb, line.args, caller)}"

@@ -9,6 +9,7 @@ from amonsup.config.roles import Role
 from amonsup.control.core.records import Priority, Seen, bare
 from amonsup.control.desk import Desk, Door, Speaker
 from amonsup.control.xmpp import stanzas
+from amonsup.wire.turned_away import Reason
 
 TTL_S = 300.0
 
@@ -30,6 +31,8 @@ class Subscriptions(Door):
             person = bare(seen.sender)
             may = self._desk.role_of(person) >= Role.VIEWER
             self._send(speaker, person, "subscribed" if may else "unsubscribed")
+            if not may:
+                self._desk.turned_away(person, Reason.SUBSCRIPTION)
         return True
 
     async def _take_back(self, speaker: Speaker) -> None:

@@ -78,7 +78,7 @@ def tls_context(ca_file: str) -> ssl.SSLContext:
 
 
 class Client(slixmpp.ClientXMPP):
-    """One account. Events beside the library's: `hostile` (str), `insecure` (str)."""
+    """One account. Events beside the library's: `hostile` (str), `insecure` (str), `strange` (str: whose stanza)."""
 
     def __init__(self, jid: str, password: str, context: ssl.SSLContext, proxy: str) -> None:
         mechanisms = {"feature_mechanisms": {"use_mechs": MECHANISMS, "unencrypted_scram": False}}
@@ -195,6 +195,7 @@ class Client(slixmpp.ClientXMPP):
         """What is too deep to be looked at is emptied; the stream counts it (XEP-0198), so it is not left out."""
         if self._stanzas in self.guard.strange:
             self.guard.strange.discard(self._stanzas)
+            self.event("strange", xml.get("from", ""))
             xml[:] = []
             for name in set(xml.attrib) - {"from", "to", "type", "id"}:
                 del xml.attrib[name]

@@ -24,7 +24,7 @@ from amonsup.control.core.outbox import Outbox
 from amonsup.control.core.reconnect import Loss, Reconnect
 from amonsup.control.core.records import Asked, Outgoing, Priority, Said, Seen
 from amonsup.control.xmpp import stanzas
-from amonsup.control.xmpp.client import Client, ConnectError, stanza_key, tls_context
+from amonsup.control.xmpp.client import CertificateError, Client, ConnectError, stanza_key, tls_context
 
 RESOURCE = "amonsup"
 ESTABLISH_S = 45.0
@@ -49,6 +49,12 @@ class Handler(Protocol):
     def seen(self, session: Session, seen: Seen) -> None: ...
 
     def asked(self, session: Session, asked: Asked) -> None: ...
+
+    def strange(self, sender: str) -> None:
+        """A stanza of theirs was too deep or too wide, and was emptied."""
+
+    def distrusted(self, session: Session) -> None:
+        """What we met at the other end of the line is not to be believed."""
 
     def refused(self) -> None:
         """A login was refused a while ago and is about to be tried again: `renew`, if the password is another now."""
@@ -148,6 +154,9 @@ class Session:
         try:
             endpoints = await self._client.endpoints(self.spec.hosts, self.spec.ports)
             await self._client.open(endpoints[self._reconnect.endpoint % len(endpoints)])
+        except CertificateError as error:
+            self._lost(Loss.INSECURE, str(error))
+            return
         except ConnectError as error:
             self._why = str(error)
             return
@@ -169,7 +178,7 @@ class Session:
 
     async def _stay_up(self) -> None:
         if self._client.boundjid.bare != self.spec.jid:
-            self._loss, self._why = Loss.INSECURE, f"the server bound {self._client.boundjid.bare} instead"
+            self._lost(Loss.INSECURE, f"the server bound {self._client.boundjid.bare} instead")
             return
         self.jid = str(self._client.boundjid)
         self._reconnect.came_up(time.monotonic())
@@ -275,6 +284,7 @@ class Session:
             "no_auth": lambda _: self._lost(Loss.INSECURE, "the server offers no login that is safe (SCRAM)"),
             "ssl_invalid_chain": self._on_bad_certificate,
             "insecure": lambda text: self._lost(Loss.INSECURE, str(text)),
+            "strange": lambda sender: self._handler.strange(str(sender)),
             "hostile": lambda text: self._lost(Loss.INSECURE, f"the server sent {text}"),
             "stream_error": self._on_stream_error,
             "stanza_acked": lambda stanza: self.outbox.acknowledged(stanza_key(stanza.xml)),
@@ -289,6 +299,8 @@ class Session:
 
     def _lost(self, loss: Loss, why: str) -> None:
         self._loss, self._why = loss, why
+        if loss is Loss.INSECURE:
+            self._handler.distrusted(self)
 
     def _on_bad_certificate(self, error: Exception) -> None:
         reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
@@ -297,6 +309,8 @@ class Session:
 
     def _on_stream_error(self, error: Any) -> None:
         word = str(error["condition"])
+        if word == "see-other-host":
+            self._handler.distrusted(self)
         losses = {"conflict": Loss.CONFLICT, "system-shutdown": Loss.RESTART}
         words = {
             "conflict": "the account is in use elsewhere",

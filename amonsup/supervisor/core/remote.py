@@ -29,10 +29,19 @@ def role_of(caller: Caller, xmpp: XmppSpec | None) -> Role:
 
 
 class Bucket(msgspec.Struct):
-    """What is left of one caller's burst, as of `at`."""
+    """What is left of a burst, as of `at`."""
 
     left: float
     at: float
+
+    def take(self, now: float, burst: float, per_s: float) -> bool:
+        """One of it, at monotonic `now`; False: there is none left yet."""
+        self.left = min(float(burst), self.left + (now - self.at) * per_s)
+        self.at = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
 
 
 class Throttle:
@@ -44,9 +53,7 @@ class Throttle:
     def admits(self, bare: str, now: float) -> bool:
         """Count one request of `bare` at monotonic `now`; False: it comes too soon."""
         bucket = self._buckets.pop(bare, None) or Bucket(BURST, now)
-        left = min(float(BURST), bucket.left + (now - bucket.at) * PER_S)
-        is_admitted = left >= 1
-        self._buckets[bare] = Bucket(left - 1 if is_admitted else left, now)
+        self._buckets[bare] = bucket  # the last now
         if len(self._buckets) > MOST_CALLERS:
             self._buckets.pop(next(iter(self._buckets)))
-        return is_admitted
+        return bucket.take(now, BURST, PER_S)

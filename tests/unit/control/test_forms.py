@@ -57,6 +57,7 @@ def test_a_form_belongs_to_whoever_opened_it() -> None:
 
 def test_a_form_that_nobody_fills_in_closes_by_itself() -> None:
     sessions = forms.Sessions()
+    assert sessions.has_room("a@x.org/1", 0.0)
     session = sessions.open("a@x.org/1", "restart", 0.0)
     assert session is not None
     assert sessions.take(session.id, "a@x.org/1", "restart", forms.TTL_S) is None

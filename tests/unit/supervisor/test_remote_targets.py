@@ -38,6 +38,7 @@ def access() -> Access:
         fleet=Fleet(expand(SERVICES, scaled)),
         applied=lambda: SimpleNamespace(fleet=Specs(services=SERVICES)),
         scaled=lambda: scaled,
+        now=lambda: 0.0,
     )
     return Access(desk, "/nonexistent", lambda _at, _call: Timer(0.0, None))  # type: ignore[arg-type]
 
