@@ -22,6 +22,7 @@ class Cable:
         self._passes.set()
         self._loses = False
         self.lost = {"up": 0, "down": 0}  # how many pieces were, towards the server and from it
+        self.passed = {"up": 0, "down": 0}  # … were handed on
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -80,6 +81,7 @@ class Cable:
                     self.lost[way] += 1
                     continue
                 other.sendall(chunk)
+                self.passed[way] += 1
         with contextlib.suppress(OSError):
             other.shutdown(socket.SHUT_RDWR)
         done.release()

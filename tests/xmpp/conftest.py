@@ -17,6 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.cast import Cast
+from support.namespace import Namespace
 from support.person import Person
 from support.site import Site, ourselves
 from support.xmpp_servers import KINDS, ROOMS, Authority, Server, gone, started
@@ -51,6 +52,13 @@ def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Ser
     made = started(request.param, authority, PEOPLE)
     yield made
     gone(made)
+
+
+@pytest.fixture
+def namespace() -> Iterator[Namespace]:
+    made = Namespace()
+    yield made
+    made.close()
 
 
 @pytest.fixture

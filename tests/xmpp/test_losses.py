@@ -9,6 +9,7 @@ import time
 
 import pytest
 from support.cable import Cable
+from support.namespace import NEEDS
 from support.person import body
 from support.site import resident_kb, until
 from support.xmpp_servers import gone, started
@@ -19,6 +20,8 @@ IS_SOAK = bool(os.environ.get("AMONSUP_SOAK"))
 KILLS = 20 if IS_SOAK else 3
 CUTS = 50 if IS_SOAK else 4
 HELD_S = 60.0 if IS_SOAK else 0.0
+DROPPED_S = 60.0 if IS_SOAK else 0.0
+TOLD = 20 if IS_SOAK else 2
 GROWTH_KB = 2048
 ALERTS = "    - {jid: admin@localhost, role: admin, alerts: true}\n"
 SERVICES = """services:
@@ -44,7 +47,8 @@ def cable(server):
 
 def done(site, verb):
     """Requests of this verb from afar that were carried out."""
-    audit = (site.state_dir / "audit.jsonl").read_text()
+    log = site.state_dir / "audit.jsonl"
+    audit = log.read_text() if log.exists() else ""
     return len(re.findall(rf'"kind":"command","by":"admin[^"]*@localhost"[^\n]*"verb":"{verb}"', audit))
 
 
@@ -64,8 +68,10 @@ def test_a_server_that_dies_loses_nothing_of_ours(open_site, people, server):
     admin = people("admin")
     admin.subscribe(SITE)
     admin.presence(AGENT)
-    before = site.running("ce")
-    rounds = KILLS if server.name == "prosody" else 1
+    before = site.running("ce", "control")
+    control = before["control"]
+    rounds = KILLS if IS_SOAK or server.name == "prosody" else 2
+    sizes = []
     for done_before in range(0, 2 * rounds, 2):
         site.running("weak")
         admin.say(AGENT, "status")
@@ -89,9 +95,13 @@ def test_a_server_that_dies_loses_nothing_of_ours(open_site, people, server):
         admin.say(AGENT, "restart ce")
         until(lambda before=done_before: done(site, "restart") == before + 2, "the second is done")
         site.running("ce")
+        sizes.append(resident_kb(control))
     assert done(site, "restart") == 2 * rounds, "each once"
     assert lives(site, "ce") == 1 + 2 * rounds
-    assert site.running("ce") != before
+    after = site.running("ce", "control")
+    assert after["ce"] != before["ce"]
+    assert after["control"] == control
+    assert sizes[-1] < sizes[rounds // 4] + GROWTH_KB, sizes
     others = {xml.get("from") for xml in admin.received if xml.get("from", "").startswith(SITE)}
     assert others <= {AGENT, SITE}, "no second session"
 
@@ -192,3 +202,72 @@ def test_a_held_cable_delays_and_loses_nothing(cable, open_site, people):
     admin.message("weak exited")
     until(lambda: len(bodies(admin, "done: restart ce")) + len(bodies(admin, "busy")) == 10, "an answer to each")
     assert done(site, "restart") == len(bodies(admin, "done: restart ce"))
+
+
+@pytest.fixture
+def line(namespace, server):
+    """Out of a namespace whose packets can be made to vanish."""
+    made = Cable(server.port, namespace.outside)
+    yield made
+    made.close()
+
+
+def nothing_arrives(namespace, line, site, admin):
+    """Traffic in both directions, into the void, for as long as it takes (a minute in a soak)."""
+    namespace.drop()
+    sent, up, down = namespace.sent, line.passed["up"], line.passed["down"]
+    site.kill("weak")
+    site.state("weak", "exited")
+    for _ in range(TOLD):
+        admin.say(AGENT, "restart ce")
+        time.sleep(DROPPED_S / TOLD)
+    until(lambda: line.passed["down"] > down, "commands are on the line")
+    until(lambda: namespace.sent >= sent + 3, "presence and alert are, again and again")
+    assert line.passed["up"] == up, "none of it arrives"
+
+
+@NEEDS
+@pytest.mark.root
+@pytest.mark.timeout(900 if IS_SOAK else 120)
+@pytest.mark.parametrize("way", ["the same", "resumed", "new"])
+def test_packets_that_vanish_take_nothing_with_them(namespace, line, open_site, people, server, way):
+    """The line heals; or what was in the middle has forgotten the connection; or the server has died meanwhile."""
+    site = open_site(SERVICES, access=ALERTS, host=namespace.outside, port=line.port, wrapper=namespace.wrapper)
+    admin = people("admin")
+    admin.subscribe(SITE)
+    admin.presence(AGENT)
+    control = site.running("ce", "control")["control"]
+    mark, connections = admin.mark, line.connections
+    nothing_arrives(namespace, line, site, admin)
+    assert done(site, "restart") == 0
+    if way == "resumed":
+        line.cut()
+    elif way == "new":  # what it was told dies with the server: its sender sees that
+        line.cut()
+        server.kill()
+        server.start()
+        admin.lost()
+        admin, mark = people("admin"), 0
+        for _ in range(TOLD):
+            admin.say(AGENT, "restart ce")
+    namespace.mend()
+    begun = time.monotonic()
+
+    def answered(text):
+        return len(bodies(admin, text, mark))
+
+    until(lambda: answered("done: restart ce") + answered("busy: ") == TOLD, "all are answered", 2 * DROPPED_S + 30)
+    assert done(site, "restart") == answered("done: restart ce") >= min(TOLD, 8), "who asks for more at once is told"
+    assert lives(site, "ce") == 1 + done(site, "restart"), "each once"
+    admin.message("weak exited: killed by SIGKILL", after=mark)
+    asked = admin.mark
+    admin.say(AGENT, "show ce")
+    admin.message("ce: running", after=asked)
+    assert len(bodies(admin, "weak exited", mark)) == 1
+    assert line.connections == connections + (way != "the same")
+    left = [xml for xml in admin.received[mark:] if xml.get("type") == "unavailable" and xml.get("from") == AGENT]
+    assert not left, "nobody saw it leave"
+    others = {xml.get("from") for xml in admin.received if xml.get("from", "").startswith(SITE)}
+    assert others <= {AGENT, SITE}, "no second session"
+    assert site.running("control")["control"] == control
+    print(f"{way}: {time.monotonic() - begun:.1f} s after the line was mended")  # noqa: T201

@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import uuid
 from pathlib import Path
 
 import pytest
 from support.cable import Cable
+from support.namespace import NEEDS
 from support.site import until
 
 pytestmark = [
     pytest.mark.one_server,
     pytest.mark.root,
-    pytest.mark.skipif(
-        os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("nsenter"), reason="needs root, ip and nsenter"
-    ),
+    NEEDS,
 ]
 AGENT = "gsi@localhost/amonsup"
-OURS, THEIRS = "198.18.77.1", "198.18.77.2"
 LISTEN = "0A"  # proc_net_tcp(5): the state
-
-
-@pytest.fixture
-def namespace():
-    name = f"amons{uuid.uuid4().hex[:6]}"
-
-    def ip(*words):
-        subprocess.run(["ip", *words], check=True, capture_output=True)
-
-    try:
-        ip("netns", "add", name)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"no network namespaces here: {error.stderr.decode()[-200:]}")
-    try:
-        ip("link", "add", f"{name}h", "type", "veth", "peer", "name", f"{name}n", "netns", name)
-        ip("addr", "add", f"{OURS}/30", "dev", f"{name}h")
-        ip("link", "set", f"{name}h", "up")
-        ip("-n", name, "addr", "add", f"{THEIRS}/30", "dev", f"{name}n")
-        ip("-n", name, "link", "set", f"{name}n", "up")
-        yield name
-    finally:
-        ip("netns", "del", name)
 
 
 def sockets(pid):
@@ -57,13 +30,13 @@ def sockets(pid):
 
 
 def test_out_is_enough_and_nothing_listens(namespace, server, open_site, people):
-    cable = Cable(server.port, OURS)
+    cable = Cable(server.port, namespace.outside)
     try:
         site = open_site(
             "services:\n  ce: {command: sleep 1000}\n",
-            host=OURS,
+            host=namespace.outside,
             port=cable.port,
-            wrapper=("nsenter", f"--net=/run/netns/{namespace}"),
+            wrapper=namespace.wrapper,
         )
         pid = site.running("ce", "control")["control"]
         assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")

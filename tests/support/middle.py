@@ -1,0 +1,91 @@
+"""A man in the middle whose certificate is believed: he relays a session with its login, and then speaks himself."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+
+class Middle:
+    """Between clients and `port` of loopback; `self.port` is the end to connect to."""
+
+    def __init__(self, port: int, certificate: tuple[Path, Path]) -> None:
+        self._to = port
+        self._theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._theirs.load_cert_chain(*certificate)
+        self._ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._ours.check_hostname, self._ours.verify_mode = False, ssl.CERT_NONE
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        self.connections = 0
+        self._mouth: socket.socket | None = None
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def say(self, text: bytes) -> None:
+        """To whoever is connected, as if the server had said it. That they do not listen to the end is no matter."""
+        assert self._mouth is not None
+        self._mouth.sendall(text)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        if self._mouth is not None:
+            self._mouth.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self._listening.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._meet, args=(near,), daemon=True).start()
+
+    def _meet(self, near: socket.socket) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._to), 5) as far, near:
+            if not _until_encrypted(near, far):
+                return
+            far.settimeout(None)
+            inner = self._ours.wrap_socket(far)
+            outer = self._theirs.wrap_socket(near, server_side=True)
+            mouth, ear = socket.socketpair()
+            with mouth, ear, inner, outer:
+                self._mouth = mouth
+                _relay(inner, outer, ear)
+
+
+def _relay(inner: ssl.SSLSocket, outer: ssl.SSLSocket, ear: socket.socket) -> None:
+    """In one thread: two must not use one connection of TLS at a time."""
+    others = {inner: outer, outer: inner, ear: outer}
+    while True:
+        ready = [sock for sock in (inner, outer) if sock.pending()] or select.select(list(others), [], [])[0]
+        for sock in ready:
+            sock.settimeout(0.0)
+            try:
+                chunk = sock.recv(65536)
+            except ssl.SSLWantReadError:
+                continue  # it was something of TLS's own
+            finally:
+                sock.settimeout(None)
+            if not chunk:
+                return
+            others[sock].sendall(chunk)
+
+
+def _until_encrypted(near: socket.socket, far: socket.socket) -> bool:
+    """Hand on what is said in clear until the server has said that TLS begins."""
+    said = b""
+    while b"<proceed" not in said:
+        for sock in select.select([near, far], [], [])[0]:
+            chunk = sock.recv(4096)
+            if not chunk:
+                return False
+            (far if sock is near else near).sendall(chunk)
+            if sock is far:
+                said += chunk
+    return True
