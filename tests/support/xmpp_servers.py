@@ -108,11 +108,11 @@ class Authority:
 
 
 class Prosody:
-    """Prosody with its default limits unless `rate` says otherwise."""
+    """Prosody with its default limits unless `rate` says otherwise; `lacks` names a module that it does not have."""
 
     name = "prosody"
 
-    def __init__(self, directory: Path, authority: Authority, *, rate: str = "", extra: str = "") -> None:
+    def __init__(self, directory: Path, authority: Authority, *, rate: str = "", lacks: str = "") -> None:
         self.directory = directory
         self.authority = authority
         self.port = free_port()
@@ -130,7 +130,7 @@ class Prosody:
             "run_as_root = true\n"
             'modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "smacks", "limits", "time",'
             ' "carbons", "offline" }\n'
-            'modules_disabled = { "s2s", "posix" }\n'
+            f'modules_disabled = {{ "s2s", "posix", "{lacks}" }}\n'
             f'interfaces = {{ "127.0.0.1" }}\nc2s_ports = {{ {self.port} }}\n'
             f"c2s_direct_tls_ports = {{ {self.direct_port} }}\n"
             "http_ports = {}\nhttps_ports = {}\n"
@@ -139,7 +139,6 @@ class Prosody:
             f"{limits}"
             f'log = {{ info = "{directory}/prosody.log" }}\n'
             f'ssl = {{ certificate = "{certificate}", key = "{key}" }}\n'
-            f"{extra}\n"
             f'VirtualHost "{HOST}"\n'
             f'Component "{ROOMS}" "muc"\n  modules_enabled = {{}}\n'
         )

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from amonsup.control.core import wording
+from amonsup.control.core.records import Priority
 from amonsup.control.desk import Desk
 from amonsup.verbs.results import LogsResult
 from amonsup.verbs.verb import Kind, Verb
@@ -26,6 +27,11 @@ READING_S = 30.0
 """Longer than one form waits: the end then comes as a message."""
 
 _CHUNK = 256 * 1024
+
+
+def priority(verb: Verb) -> Priority:
+    """Of an answer: lines of logs are the longest and let all else pass."""
+    return Priority.LOG if verb.kind is Kind.READING else Priority.ANSWER
 
 
 async def ask(

@@ -49,22 +49,18 @@ class Chat(Door):
             self._desk.turned_away(person, Reason.BUSY)
 
     async def _answer(self, speaker: Speaker, said: Said, caller: Caller) -> None:
-        def tell(text: str) -> None:
-            speaker.send(stanzas.message(said.sender, text), Priority.ANSWER, ANSWER_TTL_S, is_kept=True)
+        def tell(text: str, priority: Priority = Priority.ANSWER) -> None:
+            speaker.send(stanzas.message(said.sender, text), priority, ANSWER_TTL_S, is_kept=True)
 
-        tell(await answer(self._desk, said.body, caller, tell))
+        line = chatline.parse(said.body)
+        if line is None:
+            tell(chatline.help_text())
+        elif isinstance(line, chatline.Wrong):
+            tell(line.text)
+        else:
+            verb = line.verb
 
+            def accepted(message: Accepted) -> None:
+                tell(wording.accepted(verb.name, message.targets))
 
-async def answer(desk: Desk, text: str, caller: Caller, tell: object) -> str:
-    """What to say to a line; `tell` says the first of two answers."""
-    line = chatline.parse(text)
-    if line is None:
-        return chatline.help_text()
-    if isinstance(line, chatline.Wrong):
-        return line.text
-
-    def accepted(message: Accepted) -> None:
-        if callable(tell):
-            tell(wording.accepted(line.verb.name, message.targets))
-
-    return await answers.ask(desk, line.verb, line.args, caller, accepted)
+            tell(await answers.ask(self._desk, verb, line.args, caller, accepted), answers.priority(verb))

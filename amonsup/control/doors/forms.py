@@ -144,24 +144,33 @@ class Forms(Door):
         try:
             done, _ = await asyncio.wait({answer}, timeout=PATIENCE_S)
             if done:
-                self._end(speaker, asked, verb.name, key, "completed", answer.result())
+                self._end(speaker, asked, verb.name, key, "completed", answer.result(), priority=answers.priority(verb))
                 return
             text = f"{verb.name} is under way; its end follows as a message"
             self._end(speaker, asked, verb.name, key, "completed", text)
-            speaker.send(stanzas.message(asked.sender, await answer), Priority.ANSWER, LATE_TTL_S)
+            speaker.send(stanzas.message(asked.sender, await answer), answers.priority(verb), LATE_TTL_S)
         finally:
             answer.cancel()  # if we are called off
 
     # -- answers --
 
     def _end(
-        self, speaker: Speaker, asked: Asked, node: str, key: str, status: str, text: str, kind: str = "info"
+        self,
+        speaker: Speaker,
+        asked: Asked,
+        node: str,
+        key: str,
+        status: str,
+        text: str,
+        *,
+        kind: str = "info",
+        priority: Priority = Priority.ANSWER,
     ) -> None:
         reply = stanzas.iq("result", asked.sender, asked.id)
         command = _command(reply, node, key or "done", status)
         if text:
             stanzas.element(stanzas.COMMANDS, "note", command, text, type=kind)
-        speaker.send(reply, Priority.ANSWER, TTL_S)
+        speaker.send(reply, priority, TTL_S)
 
     def _refuse(self, speaker: Speaker, asked: Asked, condition: str, text: str = "") -> None:
         kind = {"forbidden": "auth", "bad-request": "modify", "resource-constraint": "wait"}.get(condition, "cancel")

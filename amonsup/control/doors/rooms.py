@@ -140,7 +140,7 @@ class Rooms(Door):
 
     async def _answer(self, speaker: Speaker, to: str, line: chatline.Line, caller: Caller) -> None:
         text = f"{self._desk.site.site}: {await answers.ask(self._desk, line.verb, line.args, caller)}"
-        speaker.send(stanzas.message(to, text), Priority.ANSWER, ANSWER_TTL_S)
+        speaker.send(stanzas.message(to, text), answers.priority(line.verb), ANSWER_TTL_S)
 
     def _join(self, speaker: Speaker, jid: str) -> None:
         room = self._rooms[jid]

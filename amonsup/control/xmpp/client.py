@@ -221,6 +221,11 @@ class Client(slixmpp.ClientXMPP):
         result: bool | None = await super()._handle_stream_features(features)
         return result
 
+    @property
+    def is_managed(self) -> bool:
+        """Whether this server acknowledges stanzas (XEP-0198); some do not, and end a stream that asks them to."""
+        return bool(self.plugin["xep_0198"].enabled_out)
+
     def unacknowledged(self) -> set[str]:
         """Keys of the stanzas that the library will send again by itself when the stream is resumed."""
         return {stanza_key(stanza.xml) for _, stanza in self.plugin["xep_0198"].unacked_queue}

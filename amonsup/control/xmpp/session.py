@@ -210,9 +210,11 @@ class Session:
             self._wake.clear()
             while self._has_room() and (item := self.outbox.take(time.monotonic())) is not None:
                 self._hand_over(item)
-            if self.outbox.is_blocked or not self._has_room():
-                await asyncio.sleep(0.05)  # the kernel or the server is behind, for a moment
+            if not self._has_room():
+                await asyncio.sleep(0.05)  # the kernel is behind, for a moment
                 continue
+            if self.outbox:
+                self._request_ack()  # the server is behind: its answer goes on
             await self._wake.wait()
 
     def _has_room(self) -> bool:
@@ -223,13 +225,14 @@ class Session:
         xml = item.stanza
         xml.set("id", xml.get("id") or uuid.uuid4().hex[:16])
         kind = _KINDS[xml.tag.partition("}")[2]]
-        self.outbox.handed_over(stanza_key(xml), item)
+        if self._client.is_managed:
+            self.outbox.handed_over(stanza_key(xml), item)
         self._client.send(kind(self._client, xml=xml))  # type: ignore[no-untyped-call]
         if len(self.outbox) == 0:
             self._client.loop.call_soon(self._request_ack)
 
     def _request_ack(self) -> None:
-        if self.is_up and self._client.transport is not None:
+        if self.is_up and self._client.transport is not None and self._client.is_managed:
             self._client.plugin["xep_0198"].request_ack()  # type: ignore[no-untyped-call]
 
     async def _stay_alive(self) -> None:
@@ -287,7 +290,7 @@ class Session:
             "strange": lambda sender: self._handler.strange(str(sender)),
             "hostile": lambda text: self._lost(Loss.INSECURE, f"the server sent {text}"),
             "stream_error": self._on_stream_error,
-            "stanza_acked": lambda stanza: self.outbox.acknowledged(stanza_key(stanza.xml)),
+            "stanza_acked": self._on_ack,
         }
         for event, handler in events.items():
             client.add_event_handler(event, handler)
@@ -306,6 +309,10 @@ class Session:
         reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
         self._lost(Loss.INSECURE, f"certificate of the server: {reason}")
         self._client.abort()
+
+    def _on_ack(self, stanza: Any) -> None:
+        self.outbox.acknowledged(stanza_key(stanza.xml))
+        self._wake.set()
 
     def _on_stream_error(self, error: Any) -> None:
         word = str(error["condition"])

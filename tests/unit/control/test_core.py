@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from amonsup.control.core import chatline, presence, reconnect
 from amonsup.control.core.mirror import Mirror
-from amonsup.control.core.outbox import MOST, MOST_UNACKED, Outbox
+from amonsup.control.core.outbox import MOST, MOST_UNACKED, WINDOW, Outbox, weight
 from amonsup.control.core.reconnect import Loss, Reconnect
 from amonsup.control.core.records import Outgoing, Priority
 from amonsup.verbs.results import StatusRow
@@ -99,6 +99,31 @@ def test_a_server_that_is_behind_gets_nothing_more() -> None:
     assert box.take(0.0) is None
     box.acknowledged("0")
     assert box.take(0.0) is not None
+
+
+def test_long_answers_wait_where_an_alert_does_not() -> None:
+    box = Outbox()
+    long = Element("message")
+    long.text = "x" * 4000
+    for _ in range(10):
+        box.put(Outgoing(long, Priority.LOG, 100.0))
+        box.put(an_item(Priority.ANSWER))
+    handed_over = 0
+    while (item := box.take(0.0)) is not None:
+        box.handed_over(str(handed_over), item)
+        handed_over += 1
+    assert handed_over == 10 + WINDOW // 4000, "the short ones first"
+    box.put(an_item(Priority.ALERT))
+    item = box.take(0.0)
+    assert item is not None
+    assert item.priority is Priority.ALERT
+    box.acknowledged("13")
+    assert box.take(0.0) is not None
+    for number in range(handed_over):
+        box.acknowledged(str(number))
+        box.acknowledged(str(number))  # twice changes nothing
+    assert box._under_way == 0
+    assert weight(long) > 4000
 
 
 def test_what_must_not_be_lost_goes_again_with_a_new_session_in_its_order() -> None:

@@ -1,0 +1,116 @@
+"""Servers with the limits that Debian gives them: what is more than they let through comes later, not never."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from support.person import Person, body
+from support.site import until
+from support.xmpp_servers import gone, started
+
+from amonsup.control.core.outbox import MOST_UNACKED
+
+IS_SOAK = bool(os.environ.get("AMONSUP_SOAK"))
+AGENT = "gsi@localhost/amonsup"
+SITE = "gsi@localhost"
+SERVICES = """services:
+  ce:
+    command: sh -c 'yes "a line of a hundred characters or thereabouts, as services have them in their logs" |
+      head -n 2000; exec sleep 1000'
+    min_uptime: 0s
+  weak: {command: "sleep 1000", restart: "no", min_uptime: 0s}
+"""
+ALERTS = "    - {jid: admin@localhost, role: admin, alerts: true}\n    - {jid: operator@localhost, role: operator}\n"
+LIMITS = {"prosody": ('rate = "10kb/s"', 10_000), "ejabberd": ("normal: {rate: 3000, burst_size: 20000}", 3_000)}
+ASKED = {"prosody": 6, "ejabberd": 6}
+"""Answers of 3500 characters to each of two: more than passes in two seconds, and than the burst."""
+
+
+def test_an_alert_passes_a_flood_of_answers_at_the_default_rate(server, open_site, people):
+    """mod_limits with 10 kB/s, shaper normal with 3000 B/s."""
+    setting, rate = LIMITS[server.name]
+    assert setting in server.config.read_text()
+    site = open_site(SERVICES, access=ALERTS)
+    site.running("ce", "weak")
+    until(lambda: len(site.cli("logs", "ce", "-n", "100").stdout.splitlines()) == 100, "it has said something")
+    admin, operator = people("admin"), people("operator")
+    for each in (admin, operator):
+        each.subscribe(SITE)
+        each.presence(AGENT)
+    begun, marks = time.monotonic(), {each: each.mark for each in (admin, operator)}
+    asked = ASKED[server.name]
+
+    def answers():
+        found = [body(xml) for each, mark in marks.items() for xml in each.received[mark:]]
+        return [text for text in found if "thereabouts" in text]
+
+    for each in marks:
+        for _ in range(asked):
+            each.say(AGENT, "logs ce 40")
+    site.kill("weak")
+    admin.message("weak exited: killed by SIGKILL")
+    assert len(answers()) < 2 * asked, "it was not the last in the queue"
+    until(lambda: len(answers()) == 2 * asked, "an answer to each")
+    size = sum(map(len, answers()))
+    assert size / (time.monotonic() - begun) < 2.5 * rate, "the limit was felt"
+    assert not [xml for each in marks for xml in each.received if xml.get("type") == "error"]
+    assert "session main: connection lost" not in site.stderr()
+
+
+MANY = 8
+ASKS = [f"viewer-{number}@localhost" for number in range(90, 90 + MANY)]  # nobody else's: there are 100 of each
+
+
+@pytest.mark.timeout(240)
+def test_more_subscriptions_than_ejabberd_lets_pass_in_a_minute(server, open_site, authority, cast):
+    """mod_pres_counter drops the sixth without a word: five are let in, who asks later is let in too."""
+    is_counted = server.name == "ejabberd"
+    assert not is_counted or "mod_pres_counter: {count: 5, interval: 60}" in server.config.read_text()
+    open_site(SERVICES, access="    - {domain: localhost, role: viewer}\n").running("ce", "weak")
+    agent = cast.real(SITE)
+    persons = [Person(jid, server.port, str(authority.certificate)) for jid in ASKS]
+
+    def let_in():
+        return [each for each in persons if [xml for xml in each.received if xml.get("from") == agent + "/amonsup"]]
+
+    try:
+        for each in persons:
+            each.subscribe(agent)
+        until(lambda: len(let_in()) == (5 if is_counted else MANY), "five, or all")
+        if IS_SOAK:
+            time.sleep(61)
+            for each in {*persons} - {*let_in()}:
+                each.subscribe(agent)
+            until(lambda: len(let_in()) == MANY, "the others")
+    finally:
+        for each in persons:
+            each.close()
+
+
+@pytest.mark.one_server
+def test_a_server_that_acknowledges_nothing_will_do(authority, open_site, cast, server):
+    """Without XEP-0198, and with more stanzas than may be unacknowledged elsewhere, all goes on."""
+    bare = started("prosody", authority, ("gsi", "admin"), rate="10mb/s", lacks="smacks")
+    admin = None
+    try:
+        site = open_site(SERVICES, port=bare.port, access=ALERTS)
+        control = site.running("ce", "weak", "control")["control"]
+        admin = Person("admin@localhost", bare.port, str(authority.certificate), cast=cast)
+        admin.subscribe(SITE)
+        admin.presence(AGENT)
+        mark = admin.mark
+        for _ in range(MOST_UNACKED + 5):
+            admin.ask(AGENT, "get", "<ping xmlns='urn:xmpp:ping'/>")
+        site.kill("weak")
+        admin.message("weak exited: killed by SIGKILL", after=mark)
+        admin.say(AGENT, "restart ce")
+        admin.message("done: restart ce", after=mark)
+        assert not [xml for xml in admin.received[mark:] if xml.get("type") == "unavailable"]
+        assert site.running("control")["control"] == control
+        assert "stream error" not in site.stderr()
+    finally:
+        if admin is not None:
+            admin.close()
+        gone(bare)
