@@ -56,3 +56,48 @@ def test_logs_are_read_from_afar_as_on_the_spot(open_site, people):
     if os.geteuid() == 0:
         names = [os.readlink(f"/proc/{control}/fd/{fd}") for fd in os.listdir(f"/proc/{control}/fd")]
         assert len([name for name in names if name.startswith("socket:")]) <= 6, names
+
+
+OWN = """services:
+  ce:
+    command: sh -c 'seq -f "old %g" 1 50 >{directory}/own.log.1; seq -f "own %g" 1 60 >{directory}/own.log; \
+echo other >{directory}/other.log; echo captured; exec sleep 1000'
+    min_uptime: 0s
+    logging: {{files: ["{directory}/own.log", "{directory}/other.log"]}}
+  db: {{command: "sleep 1000", min_uptime: 0s}}
+"""
+
+
+def test_a_file_of_its_own_is_read_from_afar_by_its_name(open_site, people):
+    site = open_site("services: {}\n", starts=False)
+    directory = site.path / "own"
+    directory.mkdir()
+    (site.conf_d / "services.yaml").write_text(OWN.format(directory=directory))
+    site.start()
+    site.running("ce", "db", "control")
+    until(lambda: site.cli("logs", "ce", "--file", "own.log", "-n", "1").stdout == "own 60\n", "it is known")
+    admin = people("admin")
+    admin.subscribe(SITE)
+    admin.presence(AGENT)
+
+    def said(line, text):
+        mark = admin.mark
+        admin.say(AGENT, line)
+        return body(admin.message(text, after=mark)).splitlines()
+
+    assert said("logs ce --file own.log -n 2", "own") == ["own 59", "own 60"]
+    assert said("logs ce --file own.log -g ' [15]0$'", "own") == ["old 10", "old 50", "own 10", "own 50"]
+    shown = said("logs ce --file own.log", "own 60")
+    assert (shown[0], len(shown)) == ("… earlier lines are left out", 41)
+    assert "captured" not in shown
+    assert said("logs ce", "captured") == ["captured"]
+    asked = admin.command(AGENT, "logs").find(f"{{{COMMANDS}}}command")
+    values = {"services": ["ce"], "file": ["other.log"]}
+    assert note(admin.command(AGENT, "logs", values, asked.get("sessionid"))) == "other"
+    for path in (f"{directory}/own.log", "/etc/passwd", "../own/own.log"):
+        assert said(f"logs ce --file {path}", "bad-request") == [
+            "bad-request: logs: file: from afar a name is allowed, without a directory"
+        ]
+    assert "nobody.log" in said("logs ce --file nobody.log", "nobody.log")[0]
+    assert "no logging.files" in said("logs db --file own.log", "bad-request")[0]
+    assert "one service" in said("logs ce db --file own.log", "bad-request")[0]

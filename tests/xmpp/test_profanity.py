@@ -42,7 +42,7 @@ class Profanity:
             "[ui]\nsplash=false\nnotifications=false\nwrap=true\n[notifications]\nmessage=false\nroom=off\n"
         )
         self.port, self.trust, self.cast = port, trust, cast
-        self.tmux = Tmux(site, size=(108, 40), socket="profanity")
+        self.tmux = Tmux(site, size=(96, 40), socket="profanity")
         self.tmux.run("exec profanity", XDG_CONFIG_HOME=str(home), XDG_DATA_HOME=str(home), TERM="screen-256color")
         self.screens: list[str] = []
 
@@ -88,7 +88,7 @@ def test_a_person_sees_a_crash_and_mends_it(open_site, profanity):
     site.kill("ce")
     chat.see("is dnd", "1/2 up; fatal: ce")
     chat.see("chat message")
-    chat.say("/win 2", "gsi: ce fatal", "killed by SIGKILL", "| connected to the catalogue")  # the alert
+    chat.say("/win 2", "gsi: ce fatal", "last: killed by", "| connected to the catalogue")  # the alert
     chat.say("/win 1", "is dnd")
     chat.say(f"/cmd list {AGENT}", "restart", "status", "hold")
     chat.say(f"/cmd exec status {AGENT}", "ce: fatal")
