@@ -186,7 +186,7 @@ class Plane:
         try:
             await work
         except (ConnectionError, TimeoutError) as error:
-            complain(f"given up: {type(error).__name__} {error}")
+            complain(f"a question was given up: {error or 'no answer in time'}")
         except Exception as error:  # noqa: BLE001 - boundary: one request of one person
             complain(f"internal error: {type(error).__name__}: {error}")
 

@@ -11,11 +11,11 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close says RST
 
 
 class Cable:
-    """Forwards connections to `port` of loopback; `self.port` of `address` is the end to connect to."""
+    """Forwards connections to `port` of loopback; `self.port` of `address` (`at`, or any) is the end to connect to."""
 
-    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, address: str = "127.0.0.1", at: int = 0) -> None:
         self._to = port
-        self._listening = socket.create_server((address, 0))
+        self._listening = socket.create_server((address, at))
         self.port = int(self._listening.getsockname()[1])
         self.connections = 0
         self._passes = threading.Event()

@@ -7,13 +7,20 @@ import select
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 
 class Middle:
-    """Between clients and `port` of loopback; `self.port` is the end to connect to."""
+    """Between clients and `port` of loopback; `self.port` is the end to connect to.
 
-    def __init__(self, port: int, certificate: tuple[Path, Path]) -> None:
+    `rewrite` is what becomes of what the server says.
+    """
+
+    def __init__(
+        self, port: int, certificate: tuple[Path, Path], rewrite: Callable[[bytes], bytes] = lambda said: said
+    ) -> None:
+        self._rewrite = rewrite
         self._to = port
         self._theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._theirs.load_cert_chain(*certificate)
@@ -56,10 +63,10 @@ class Middle:
             mouth, ear = socket.socketpair()
             with mouth, ear, inner, outer:
                 self._mouth = mouth
-                _relay(inner, outer, ear)
+                _relay(inner, outer, ear, self._rewrite)
 
 
-def _relay(inner: ssl.SSLSocket, outer: ssl.SSLSocket, ear: socket.socket) -> None:
+def _relay(inner: ssl.SSLSocket, outer: ssl.SSLSocket, ear: socket.socket, rewrite: Callable[[bytes], bytes]) -> None:
     """In one thread: two must not use one connection of TLS at a time."""
     others = {inner: outer, outer: inner, ear: outer}
     while True:
@@ -74,7 +81,7 @@ def _relay(inner: ssl.SSLSocket, outer: ssl.SSLSocket, ear: socket.socket) -> No
                 sock.settimeout(None)
             if not chunk:
                 return
-            others[sock].sendall(chunk)
+            others[sock].sendall(rewrite(chunk) if sock is inner else chunk)
 
 
 def _until_encrypted(near: socket.socket, far: socket.socket) -> bool:

@@ -7,6 +7,8 @@ import os
 import subprocess
 
 import pytest
+from support import hostile_server
+from support.hostile_server import Hostile
 from support.site import until
 from support.xmpp_servers import Authority, free_port
 
@@ -86,6 +88,22 @@ def test_an_authority_that_is_not_believed(check, authority, tmp_path_factory):
     assert (status, rows["tls"][0]) == (1, False)
     assert "ca_file: names the authority to believe" in rows["tls"][1]
     assert "login" not in rows
+
+
+@pytest.mark.one_server
+def test_a_certificate_that_has_expired_or_is_another_ones(check, authority):
+    for certificate, words in (
+        (authority.issue("old", "localhost", days=-1), "expired; renew it on the server; or is this machine's clock"),
+        (authority.issue("elsewhere", "example.org"), "it must name the domain of the account"),
+    ):
+        villain = Hostile(hostile_server.encrypts, certificate)
+        try:
+            status, rows = check(port=villain.port)
+        finally:
+            villain.close()
+        assert (status, rows["tls"][0]) == (1, False)
+        assert words in rows["tls"][1]
+        assert "login" not in rows
 
 
 def test_a_room_that_is_not_there_is_not_made_and_one_that_is_not_right_is_told(check, people):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -45,6 +46,21 @@ def test_only_a_session_that_lasted_starts_the_count_again() -> None:
 @pytest.mark.parametrize("loss", [Loss.REFUSED, Loss.CONFLICT, Loss.INSECURE])
 def test_what_patience_does_not_cure_is_tried_seldom(loss: Loss) -> None:
     assert Reconnect(lambda: 0.0).lost(loss, 0.0) >= reconnect.SELDOM_S
+
+
+def test_a_thousand_attempts_are_spread_out() -> None:
+    """And those of two sites are not made together."""
+    sites = [Reconnect(random.Random(seed).random) for seed in (1, 2)]
+    moments: list[list[float]] = [[], []]
+    for patience, found in zip(sites, moments, strict=True):
+        at = 0.0
+        for _ in range(1000):
+            at += patience.lost(Loss.NETWORK, at)
+            found.append(at)
+        assert at > 1000 * reconnect.CEILING_S * 0.4
+        assert at < 1000 * reconnect.CEILING_S * 0.6
+        assert len([each for each in found if each < 3600]) < 50
+    assert not {round(each, 1) for each in moments[0][20:]} & {round(each, 1) for each in moments[1][20:50]}
 
 
 def test_a_restart_of_the_server_is_met_by_every_site_at_its_own_time() -> None:
