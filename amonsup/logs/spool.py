@@ -14,13 +14,14 @@ import struct
 import time
 
 from amonsup.logbook import names
-from amonsup.logs.sink import FLAGS, Sink
+from amonsup.logs.sink import CHUNK, FLAGS, Sink
 from amonsup.logs.stamps import fitting, stamp, stamped
 
 HEAD = struct.Struct("<4s?3xQQ")
 MAGIC = b"SPL1"
 BEGIN = 64
 PIECE = 256 * 1024
+"""As much is stamped at a time: what is larger costs memory, and is no faster."""
 
 
 class Spool:
@@ -57,27 +58,40 @@ class Spool:
         os.unlink(self.path)
 
     def fill(self, source: int) -> int:
-        """Move what a FIFO has, at most PIECE. Raises BlockingIOError if it is empty."""
-        moved = os.splice(source, self.fd, PIECE, offset_dst=self.size, flags=os.SPLICE_F_NONBLOCK)
+        """Move what a FIFO has, at most CHUNK. Raises BlockingIOError if it is empty."""
+        moved = os.splice(source, self.fd, CHUNK, offset_dst=self.size, flags=os.SPLICE_F_NONBLOCK)
         self.size += moved
         return moved
 
     def pour(self, sink: Sink) -> int:
-        """One piece, stamped, into the log; returns how many raw bytes that were. 0: the log's file is full."""
-        raw = os.pread(self.fd, min(PIECE, self.size - self.done), self.done)
+        """What is here, stamped, into the log, as far as its file has room; returns how many raw bytes that were.
+
+        0: the log's file is full. All of it is one step: that it is in the log is recorded at its end.
+        """
+        begin, was_at_start = self.done, self.is_at_start
         mark = stamp(time.time())
-        room = sink.settings.max_size - sink.offset
+        try:
+            while not self.is_empty and (used := self._pour_piece(sink, mark)):
+                self.done += used
+        except OSError:
+            self.done, self.is_at_start = begin, was_at_start  # as it is on record
+            raise
+        poured = self.done - begin
+        if poured:
+            self._record(sink.end)
+        if self.is_empty:
+            self._empty(sink)
+        return poured
+
+    def _pour_piece(self, sink: Sink, mark: bytes) -> int:
+        room = max(0, sink.settings.max_size - sink.offset)
+        raw = os.pread(self.fd, min(PIECE, self.size - self.done, room), self.done)
         used = fitting(raw, mark, self.is_at_start, room)
         if used == 0:
             used = self._split(raw, mark, sink, room)
-        if used == 0:
-            return 0
-        sink.write(stamped(raw[:used], mark, self.is_at_start))
-        self.is_at_start = raw[used - 1 : used] == b"\n"
-        self.done += used
-        self._record(sink.end)
-        if self.is_empty:
-            self._empty(sink)
+        if used:
+            sink.write(stamped(raw[:used], mark, self.is_at_start))
+            self.is_at_start = raw[used - 1 : used] == b"\n"
         return used
 
     def _split(self, raw: bytes, mark: bytes, sink: Sink, room: int) -> int:

@@ -120,6 +120,7 @@ LINES = b"".join(b"%d %s\n" % (number, b"x" * (number % 97)) for number in range
 def test_killed_at_any_call_nothing_is_lost_or_doubled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_stamped: bool
 ) -> None:
+    monkeypatch.setattr(spool, "PIECE", 1000)  # several to a file
     kills = 0
     for calls in range(0, 60, 2):
         directory = tmp_path / str(calls)
