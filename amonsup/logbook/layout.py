@@ -3,8 +3,8 @@
 The index says where segments began, and so how long each but the last became. A plain file is recognised by its inode
 (kept over renames), any other by its length. Files that somebody removed leave a gap in the positions. A file that
 fits nowhere is put right next to its neighbour if there is room; if there is not, or if nothing fits at all, the index
-is not believed: all files are laid end to end, behind the last position that was ever heard of, so that a position
-remembered from before can lead to something that was read already, never past something new.
+is not believed: all files are laid end to end, behind the last position that can ever have been heard of, so that a
+position remembered from before can lead to something that was read already, never past something new.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from amonsup.logbook import index, names
 from amonsup.logbook.files import File, look
 from amonsup.logbook.gz import ISIZE
 from amonsup.logbook.index import Marks
+
+MOST_UNMARKED = 1 << 30
+"""More than is written between two marks, which come every second."""
 
 
 class Segment:
@@ -75,7 +78,7 @@ def layout(log_dir: str, log: str, entries: list[str] | None = None) -> Layout:
     segments = place(files, begins, marks.last_position)
     if segments is not None:
         return Layout(log_dir, log, segments, marks, is_rebuilt=False)
-    segments = stack(files, marks.last_position)
+    segments = stack(files, marks.last_position + (MOST_UNMARKED if begins else 0))
     return Layout(log_dir, log, segments, Marks(bytes(marks_of(segments))), is_rebuilt=True)
 
 
@@ -102,7 +105,7 @@ def _recognised(files: list[File], begins: list[tuple[int, int]], last_position:
     taken = _by_inode(files, begins, last_position)
     _by_length(files, begins, taken)
     is_last_free = bool(begins) and files[0].number == 0 and taken[0] < 0 and len(begins) - 1 not in taken
-    if is_last_free and files[0].size >= last_position - begins[-1][0]:
+    if is_last_free and files[0].size and files[0].size >= last_position - begins[-1][0]:
         taken[0] = len(begins) - 1  # a copy of the directory: other inodes
     placed: list[Segment | None] = []
     for file, number in zip(files, taken, strict=True):

@@ -43,7 +43,11 @@ def replace(path: str, content: bytes) -> None:
 
 def begin_segment(path: str, position: int, time: float, inode: int) -> None:
     """A segment begins at `position`, which may lie before the last marks: then it goes in front of them."""
-    record = index.encode(index.SEGMENT, position, time, mark=inode)
+    insert(path, position, index.encode(index.SEGMENT, position, time, mark=inode))
+
+
+def insert(path: str, position: int, record: bytes) -> None:
+    """A record of this position, in front of those that stand there or behind it already. Raises OSError."""
     marks = index.read(path)
     if marks.last_position <= position:
         append(path, record)

@@ -16,11 +16,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import time
 
 from amonsup.logbook import index, names
 from amonsup.logbook.gz import ISIZE, unpacked_size
-from amonsup.logbook.layout import layout, marks_of
+from amonsup.logbook.layout import Layout, layout, marks_of
 from amonsup.logs import marking
 from amonsup.logs.rotation import next_boundary, shift
 from amonsup.logs.settings import NEVER, Settings
@@ -46,6 +47,7 @@ class Sink:
         "marked_at",
         "marked_position",
         "offset",
+        "opened_at",
         "settings",
         "start",
     )
@@ -58,6 +60,7 @@ class Sink:
         self.fd = -1
         self.start = 0  # the position of the file's first byte
         self.offset = 0
+        self.opened_at = 0  # the position of the first byte that we write ourselves
         self.life = (-1, 0)
         self.marked_at = 0.0
         self.marked_position = -1
@@ -68,6 +71,7 @@ class Sink:
         except OSError:
             self.close()
             raise
+        self.opened_at = self.end
 
     @property
     def end(self) -> int:
@@ -151,9 +155,9 @@ class Sink:
                 self.due = next_boundary(self.settings.rotate, wall)
 
     def mark_dropped(self, count: int) -> None:
-        """Something is missing here."""
-        marking.append(self.index, index.encode(index.DROP, self.end, time.time(), mark=count))
-        self.marked_position = self.end
+        """Something is missing before the first byte that we wrote: until then nothing could be written."""
+        at = self.opened_at
+        marking.insert(self.index, at, index.encode(index.DROP, at, time.time(), mark=count))
 
     # -- rotating --
 
@@ -173,6 +177,10 @@ class Sink:
             if not is_forced or self.offset == 0:
                 return False
             carried = b""
+        self._go_on_in_next(carried)
+        return True
+
+    def _go_on_in_next(self, carried: bytes) -> None:
         boundary = self.end - len(carried)
         fd = os.open(self._next_path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | FLAGS, 0o640)
         try:
@@ -189,6 +197,24 @@ class Sink:
         self.fd, self.start, self.offset = fd, boundary, len(carried)
         self.marked_position = boundary
         self.postpone()
+
+    def reopen(self) -> bool:
+        """If somebody has moved the file away, begin a new one, behind the old one's last whole line.
+
+        An empty one that he has put in its place gives way. False: something else stands there, to be opened.
+        """
+        self.check()
+        with contextlib.suppress(FileNotFoundError):
+            status = os.lstat(self.path)
+            if status.st_ino == os.fstat(self.fd).st_ino:
+                return True
+            if status.st_size or not stat.S_ISREG(status.st_mode):
+                return False
+            os.unlink(self.path)
+        carried = self._behind_last_line()
+        if carried is None:
+            carried = os.pread(self.fd, self.offset, 0) if self.offset < MAX_CARRIED else b""
+        self._go_on_in_next(carried)
         return True
 
     def postpone(self) -> None:
@@ -220,7 +246,8 @@ class Sink:
         """The chain: what is too old goes, files move up, the next one becomes the current one."""
         if os.path.lexists(self.path):
             self._shift()
-            os.rename(self.path, self._named(1, False))
+            with contextlib.suppress(FileNotFoundError):  # just moved away by somebody
+                os.rename(self.path, self._named(1, False))
         os.rename(self._next_path, self.path)
 
     def _shift(self) -> None:
@@ -268,27 +295,53 @@ class Sink:
             self.life = lives[-1][1], lives[-1][2]
         current = found.segments[-1] if found.segments else None
         if current is None or current.file.number != 0:
-            self._begin_file(found.end)
+            self._begin_file(max(found.end, self._end_of_missing(found)))
             return
         self.fd = os.open(self.path, os.O_RDWR | FLAGS)
         status = os.fstat(self.fd)
         self.start, self.offset = current.start, status.st_size
-        self.marked_position = max(found.marks.last_position, self.start)
         if not current.is_certain and not found.is_rebuilt:
+            self.start = max(self.start, self._end_of_missing(found))
             marking.begin_segment(self.index, self.start, time.time(), status.st_ino)
+        self.marked_position = max(found.marks.last_position, self.start)
         self.due = self._due_by_index()
 
+    def _end_of_missing(self, found: Layout) -> int:
+        """Up to where the file that was written to last may have come, if it is no longer there; 0: it is.
+
+        Marks do not tell that to the byte, and positions that somebody has read up to must not come again.
+        """
+        begins = found.marks.of_kind(index.SEGMENT)
+        if not begins or any(each.is_certain and each.start == begins[-1][4] for each in found.segments):
+            return 0
+        start, size = begins[-1][4], -1
+        fd = self._open_moved(begins[-1][2])
+        if fd >= 0:
+            size = os.fstat(fd).st_size
+            os.close(fd)
+        return start + (size if start + size >= found.end else self.settings.max_size)
+
+    def _open_moved(self, inode: int) -> int:
+        """A file that is or was ours, under whatever name in the same directory; -1 if there is none."""
+        with os.scandir(self.log_dir) as entries:
+            paths = [each.path for each in entries if each.inode() == inode and each.is_file(follow_symlinks=False)]
+        for path in paths:
+            with contextlib.suppress(OSError):
+                return os.open(path, os.O_RDWR | os.O_NONBLOCK | FLAGS)
+        return -1
+
     def _begin_file(self, position: int) -> None:
-        """A new, empty current file."""
-        try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, 0o640)
-        except FileExistsError:
-            raise OSError(errno.ELOOP, "something that is not a regular file stands in its place") from None
+        """A new current file: an empty one, or what somebody has put there."""
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(self.path).st_mode):
+                raise OSError(errno.ELOOP, "something that is not a regular file stands in its place")
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | FLAGS, 0o640)
+        status = os.fstat(fd)
         self.close()
         self.fd = fd
-        self.start, self.offset = position, 0
+        self.start, self.offset = position, status.st_size
         self.marked_position = position
-        marking.begin_segment(self.index, position, time.time(), os.fstat(fd).st_ino)
+        marking.begin_segment(self.index, position, time.time(), status.st_ino)
 
     def _finish_rotation(self) -> bool:
         """One that an earlier logger was killed in: carried out if it was decided, otherwise taken back."""
@@ -301,20 +354,32 @@ class Sink:
             os.unlink(self._next_path)
             return True
         if len(begins) > 1:
-            self._cut_rotated(begins[-2][2], begins[-1][4] - begins[-2][4])
+            self._cut_left(begins[-2][2], begins[-1][4] - begins[-2][4])
         self._move_up()
         return True
 
-    def _cut_rotated(self, inode: int, length: int) -> None:
-        """The file that was current may still end in what the next one has."""
-        with contextlib.suppress(FileNotFoundError):
-            fd = os.open(self.path, os.O_RDWR | FLAGS)
-            try:
-                status = os.fstat(fd)
-                if status.st_ino == inode and status.st_size > length:
-                    os.ftruncate(fd, length)
-            finally:
-                os.close(fd)
+    def _cut_left(self, inode: int, length: int) -> None:
+        """The file that was current may still end in what the next one begins with.
+
+        It may have been moved away, and its number may be another's by now: what is cut off must be just that.
+        """
+        fd = self._open_moved(inode)
+        if fd < 0:
+            return
+        try:
+            carried = self._read_next()
+            is_left = os.fstat(fd).st_size == length + len(carried)
+            if is_left and os.pread(fd, len(carried), length) == carried:
+                os.ftruncate(fd, length)
+        finally:
+            os.close(fd)
+
+    def _read_next(self) -> bytes:
+        fd = os.open(self._next_path, os.O_RDONLY | FLAGS)
+        try:
+            return os.pread(fd, os.fstat(fd).st_size, 0)
+        finally:
+            os.close(fd)
 
     def _settle_twins(self, numbers: list[int]) -> None:
         """Plain and packed side by side: the packed one was complete when it got its name, unless the machine died."""

@@ -19,6 +19,7 @@ counted (`drop`).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -121,7 +122,10 @@ class Stream:
             raise
 
     def reopen(self) -> None:
-        """Somebody has moved the file: the next byte goes to whatever has the name then."""
+        """Somebody has moved the file: the next line goes to whatever has the name then."""
+        with contextlib.suppress(OSError):  # the next step meets it again, and says it
+            if self.sink is not None and self.sink.reopen():
+                return
         self._give_up()
 
     def close(self) -> None:

@@ -227,6 +227,141 @@ def test_somebody_removes_and_cuts_the_file(tmp_path: Path) -> None:
         out.close()
 
 
+def test_moved_away_and_reopened(tmp_path: Path) -> None:
+    """What was begun of a line goes along; so every file ends on a whole line, and positions go on."""
+    with Pipe() as pipe:
+        out = Sink(str(tmp_path), "s.log", settings_of())
+        os.write(pipe.writer, b"one\ntw")
+        drain(out, pipe.reader)
+        assert out.reopen(), "it has its name"
+        assert Path(out.path).read_bytes() == b"one\ntw"
+        (tmp_path / "s.log").rename(tmp_path / "moved")
+        assert out.reopen()
+        (tmp_path / "s.log").rename(tmp_path / "moved again")
+        (tmp_path / "s.log").touch(0o600)
+        assert out.reopen(), "an empty one is as good as none"
+        os.write(pipe.writer, b"o\n")
+        drain(out, pipe.reader)
+        assert (tmp_path / "moved").read_bytes() == b"one\n"
+        assert (tmp_path / "moved again").read_bytes() == b""
+        assert contents(tmp_path) == [b"two\n"]
+        assert layout(str(tmp_path), "s.log").start == len(b"one\n")
+
+        (tmp_path / "s.log").rename(tmp_path / "once more")
+        (tmp_path / "s.log").write_bytes(b"somebody's\n")
+        assert not out.reopen(), "who wrote into it shall find it again"
+        assert Path(out.path).read_bytes() == b"somebody's\n"
+        out.close()
+
+
+def test_killed_while_it_reopens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for calls in range(8):
+        directory = tmp_path / str(calls)
+        directory.mkdir()
+        with Pipe() as pipe:
+            out = Sink(str(directory), "s.log", settings_of())
+            os.write(pipe.writer, b"one\ntw")
+            drain(out, pipe.reader)
+            (directory / "s.log").rename(directory / "moved")
+            is_killed = False
+            with monkeypatch.context() as patch:
+                mortal(patch, calls)
+                try:
+                    out.reopen()
+                except KilledError:
+                    is_killed = True
+            out.close()
+            out = Sink(str(directory), "s.log", settings_of())
+            os.write(pipe.writer, b"o\n")
+            drain(out, pipe.reader)
+            out.close()
+        assert (directory / "moved").read_bytes() + Path(out.path).read_bytes() == b"one\ntwo\n", calls
+        assert not list((directory / names.INDEX_DIR).glob("*.next"))
+    assert not is_killed, "all calls had their turn"
+
+
+def test_the_number_of_a_moved_file_may_be_anothers_by_now(tmp_path: Path) -> None:
+    """Nothing is cut off it but what the next file begins with."""
+    with Pipe() as pipe:
+        out = Sink(str(tmp_path), "s.log", settings_of())
+        os.write(pipe.writer, b"one\ntw")
+        drain(out, pipe.reader)
+        out.close()
+    (tmp_path / "s.log").rename(tmp_path / "other.log")
+    (tmp_path / "other.log").write_bytes(b"of others\n")
+    following = Path(f"{out.index}.next")
+    following.write_bytes(b"tw")
+    marking.begin_segment(out.index, 4, 100.0, following.stat().st_ino)
+    Sink(str(tmp_path), "s.log", settings_of()).close()
+    assert (tmp_path / "other.log").read_bytes() == b"of others\n"
+    assert Path(out.path).read_bytes() == b"tw"
+
+
+@pytest.mark.parametrize("fate", ["moved", "moved elsewhere", "removed", "replaced"])
+def test_positions_never_come_again(tmp_path: Path, fate: str) -> None:
+    """The last marks are older than the last bytes; whoever read up to those must not miss what comes next."""
+    directory = tmp_path / "log"
+    directory.mkdir()
+    with Pipe() as pipe:
+        out = Sink(str(directory), "s.log", settings_of())
+        for _ in range(3):
+            os.write(pipe.writer, LINES[:300])
+            drain(out, pipe.reader)
+        end = out.end
+        out.close()  # it is killed
+        assert index.read(out.index).last_position < end
+        path = directory / "s.log"
+        if fate.startswith("moved"):
+            path.rename(directory / "moved" if fate == "moved" else tmp_path / "moved")
+        elif fate == "removed":
+            path.unlink()
+        else:
+            (directory / "new").touch()
+            (directory / "new").rename(path)
+        out = Sink(str(directory), "s.log", settings_of())
+        start = out.start
+        assert start == end if fate == "moved" else start >= end
+        os.write(pipe.writer, b"more\n")
+        drain(out, pipe.reader)
+        out.close()
+    assert contents(directory) == [b"more\n"]
+    assert layout(str(directory), "s.log").start == start
+
+
+def test_somebody_puts_a_file_in_the_place_of_a_removed_one(tmp_path: Path) -> None:
+    with Pipe() as pipe:
+        out = Sink(str(tmp_path), "s.log", settings_of())
+        os.write(pipe.writer, b"before\n")
+        drain(out, pipe.reader)
+        end = out.end
+        os.unlink(out.path)
+        Path(out.path).write_bytes(b"somebody's\n")
+        os.write(pipe.writer, b"after\n")
+        drain(out, pipe.reader)
+        out.close()
+    assert contents(tmp_path) == [b"somebody's\nafter\n"]
+    assert layout(str(tmp_path), "s.log").start == end
+
+
+def test_what_is_missing_is_marked_where_it_is_missing(tmp_path: Path) -> None:
+    with Pipe() as pipe:
+        out = Sink(str(tmp_path), "s.log", settings_of())
+        os.write(pipe.writer, b"before\n")
+        drain(out, pipe.reader)
+        out.close()
+        out = Sink(str(tmp_path), "s.log", settings_of())
+        out.begin_life(2, 7)
+        os.write(pipe.writer, b"after\n")
+        out.splice(pipe.reader)
+        out.mark_time(7, 200.0)
+        out.mark_dropped(1234)
+        out.close()
+    marks = index.read(out.index)
+    assert marks.is_whole
+    assert [(record[2], record[4]) for record in marks.of_kind(index.DROP)] == [(1234, 7)]
+    assert contents(tmp_path) == [b"before\nafter\n"]
+
+
 def test_what_is_not_a_file_is_not_written_through(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"")
