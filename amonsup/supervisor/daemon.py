@@ -61,6 +61,7 @@ from amonsup.supervisor.tidings import Tidings, complain
 
 PUBLIC_SOCKET = "public"
 DISK_RETRY_S = 5.0
+CHANGES_NOTHING = Logging(max_files=10_000, compress=False)
 
 
 class Supervisor:
@@ -343,9 +344,9 @@ class Supervisor:
         self._internal_call("reload", "log-rotation", services=(name,))
 
     def _log_settings(self, name: str) -> dict[str, Any]:
-        """How the output of a service is kept; of one that is no longer configured: as by default."""
+        """How the output of a service is kept. What one has left that is no longer configured changes no old file."""
         spec = self.fleet.specs.get(name)
-        return told(spec.logging if spec is not None else Logging())
+        return told(spec.logging if spec is not None else CHANGES_NOTHING)
 
     def _prober_hangs(self) -> None:
         """It is ended as if it had crashed, and a new one follows."""
