@@ -195,7 +195,7 @@ def main(options: dict[str, Any]) -> int:
         wanted = [(device, inode) for device, inode in options["wanted"]]
         tell(link, open_files(options["patterns"], wanted, instance))
         return 0
-    answer, fds = cutting.main(options)
+    answer, fds = cutting.main(options, LINK_FD)
     _send(link, {"do": "cut", **answer}, fds)
     link.close()
     os.nice(19)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FREEZE_S = 1.0
 """How long a service may be kept frozen."""
 
+RECORD_FD = 4
 SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _COLLAPSE_RANGE = 0x08
 
@@ -339,17 +340,24 @@ def _collapse_range(fd: int, length: int) -> None:
         raise OSError(error, os.strerror(error))
 
 
-def main(options: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    """Options: path, dev, ino, method, max_files. Descriptors: 4 the record, 5 and 6 the cgroup's."""
+def main(options: dict[str, Any], link: int) -> tuple[dict[str, Any], list[int]]:
+    """Options: path, dev, ino, method, max_files. Descriptors: RECORD_FD, 5 and 6 the cgroup's.
+
+    `link` leads to whoever has ordered it. Once he is dead the logger takes what it finds unlocked as final: so it is
+    asked for with the lock in hand whether he still lives.
+    """
     cut: Cut | None = None
     try:
-        cut = Cut(options["path"], (options["dev"], options["ino"]), 4)
+        cut = Cut(options["path"], (options["dev"], options["ino"]), RECORD_FD)
         cgroup = Cgroup(5, 6) if options["method"] == "freeze" and options["has_cgroup"] else None
-        ledger.try_lock(4)
+        if not ledger.try_lock(RECORD_FD):
+            raise CutError("it is being rotated already")
         try:
+            if is_hung_up(link):
+                raise CutError("whoever has ordered it is gone")
             bytes_ = cut.carry_out(options["method"], options["max_files"], cgroup)
         finally:
-            ledger.unlock(4)
+            ledger.unlock(RECORD_FD)
     except CutError as error:
         return {"ok": False, "text": str(error), "unsupported": False}, []
     except OSError as error:
@@ -357,6 +365,13 @@ def main(options: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
         return {"ok": False, "text": text, "unsupported": error.errno in (errno.EOPNOTSUPP, errno.EINVAL)}, []
     copy = [os.open(f"{cut.name}.1", os.O_RDONLY | SAFE, dir_fd=cut.directory)] if bytes_ else []
     return {"ok": True, "bytes": bytes_}, copy
+
+
+def is_hung_up(link: int) -> bool:
+    """Whether the other end of a socket is closed."""
+    poll = select.poll()
+    poll.register(link, 0)
+    return bool(poll.poll(0))
 
 
 def pack(options: dict[str, Any]) -> None:

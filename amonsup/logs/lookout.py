@@ -41,7 +41,8 @@ class Lookout:
             self._watches.acknowledged(message["log"], message["number"])
         elif kind == "follow":
             rotate = message.get("rotate", NEVER)
-            self._tails.follow(message["service"], message["files"], message["max_size"], rotate)
+            by = message.get("by", "")
+            self._tails.follow(message["service"], message["files"], message["max_size"], rotate, by)
         elif kind == "files":
             self._tails.found(message, fds)
         elif kind == "was-cut":

@@ -1,7 +1,8 @@
 """Having files that services write by themselves rotated: asked for here, done by an attendant (cutting.py).
 
 During a cut positions move, so nothing is read until its outcome is known: told by the attendant, or, if whoever was
-asked has died, by the ledger, once that is unlocked.
+asked has died, by the ledger, once that is unlocked. A question that he had not read yet goes to his successor; it says
+whom it was meant for, because nobody waits for what comes of it any more.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Cuts:
             "path": tail.path,
             "dev": tail.record["dev"],
             "ino": tail.record["ino"],
+            "by": beat.by,
         }
         self._send(message, (tail.record_fd,))
 

@@ -21,10 +21,13 @@ MOST_FORMER = 3
 """Renamed files of one name that are kept, and unlinked ones of any."""
 
 MOST_FORMERS = 100
+RETRY_S = 2.0
+"""After an attendant that failed; every time as long again."""
 
 
 class Tail:
-    """One inode. `seen`: its size when it was last looked at; `cutting`: an attendant is cutting it."""
+    """One inode. `seen`: its size when it was last looked at; `cutting`: an attendant is cutting it; `missing`: copies
+    that whoever looked last did not find."""
 
     __slots__ = (
         "asked_size",
@@ -34,6 +37,7 @@ class Tail:
         "is_behind",
         "is_former",
         "log",
+        "missing",
         "path",
         "record",
         "record_fd",
@@ -52,6 +56,7 @@ class Tail:
         self.is_behind = False  # it is to be cut, and the last cut is not judged yet
         self.asked_size = 0
         self.earlier: dict[int, int] = {}  # inode of a copy to its descriptor
+        self.missing: set[int] = set()
 
 
 class TailSource:
@@ -97,14 +102,17 @@ class Beat:
         "alarm",
         "answered",
         "ask_at",
+        "by",
         "directories",
         "generation",
         "instance",
+        "is_asked_again",
         "is_asking",
         "is_known",
         "max_size",
         "patterns",
         "paused",
+        "retry_s",
         "rules",
         "service",
         "tails",
@@ -119,6 +127,7 @@ class Beat:
         self.rules: list[Rule] = []
         self.generation = 0
         self.max_size = 0
+        self.by = ""  # which supervisor has said so
         self.instance = -1
         self.paused = False
         self.directories: dict[int, list[str]] = {}
@@ -127,8 +136,10 @@ class Beat:
         self.wanted: set[int] = set()  # inodes that were asked for last
         self.answered: set[tuple[int, int]] = set()
         self.is_asking = False
+        self.is_asked_again = False  # since the question went out something else has happened
         self.is_known = False  # it was looked for before: what appears now is new
         self.ask_at = 0.0
+        self.retry_s = RETRY_S
 
 
 def is_readable_file(fd: int) -> bool:
@@ -167,8 +178,9 @@ def is_somebody_cutting(tail: Tail) -> bool:
     return found is not None and (found["cut"] is not None or found["base"] != tail.record["base"])
 
 
-def is_another(record: ledger.Entry, fd: int, size: int, judged: int | None) -> bool:
+def is_another(record: ledger.Entry, fd: int, judged: int | None) -> bool:
     """Whether the file is not the one that the record speaks of, or has been emptied since."""
+    size = os.fstat(fd).st_size
     return not ledger.begins_with(fd, record["head"]) or (judged is not None and judged - record["base"] > size)
 
 

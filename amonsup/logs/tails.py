@@ -19,6 +19,7 @@ from amonsup.logs.settings import NEVER
 from amonsup.logs.tail_cuts import Cuts
 from amonsup.logs.tail_records import Records
 from amonsup.logs.tailed import (
+    RETRY_S,
     Beat,
     Tail,
     TailSource,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 PAUSE_S = 0.003
 ASK_S = 1.0
 READ_EVENTS = 65536
+MOST_RETRY_S = 300.0
 
 
 class Tails:
@@ -67,8 +69,8 @@ class Tails:
 
     # -- told by the supervisor --
 
-    def follow(self, service: str, patterns: list[str], max_size: int, rotate: str = NEVER) -> None:
-        """These are the service's files now, to be rotated at that size and then. Told anew by every supervisor."""
+    def follow(self, service: str, patterns: list[str], max_size: int, rotate: str = NEVER, by: str = "") -> None:
+        """These are the service's files now, to be rotated at that size and then. Every supervisor (`by`) says it."""
         beat = self._beats.get(service)
         if not patterns:
             if beat is not None:
@@ -80,15 +82,21 @@ class Tails:
         beat.alarm.set(rotate)
         is_same = beat.patterns == patterns
         beat.patterns = patterns
-        beat.is_asking = False  # whoever was asked has died with his supervisor
-        for tail in beat.tails.values():
-            if tail.cutting:
-                self._cuts.wait(beat, tail)
-        if not is_same or not beat.tails:
+        is_new, beat.by = not by or by != beat.by, by
+        is_lost = is_new and self._begin_anew(beat)
+        if is_lost or not is_same or not beat.tails:
             self.ask(beat)
         else:
             files = [[t.path, t.record["dev"], t.record["ino"]] for t in beat.tails.values() if not t.is_former][:50]
             self._send({"do": "following", "service": service, "files": files}, ())
+
+    def _begin_anew(self, beat: Beat) -> bool:
+        """Whoever was asked for something has died with his supervisor. Whether a question was lost by that."""
+        was_asking, beat.is_asking = beat.is_asking, False
+        for tail in beat.tails.values():
+            if tail.cutting:
+                self._cuts.wait(beat, tail)
+        return was_asking
 
     def set_rules(self, service: str, rules: list[Rule]) -> None:
         beat = self._beats.get(service)
@@ -107,10 +115,11 @@ class Tails:
     def found(self, message: Message, fds: list[int]) -> None:
         """An attendant's answer, or a part of it. The descriptors that are used are taken out of `fds`."""
         beat = self._beats.get(message["service"])
-        if beat is not None and message.get("failed"):
-            beat.is_asking = False
+        if beat is None:
             return
-        if beat is None or len(fds) < len(message["files"]) + (1 if message["first"] else 0):
+        if message.get("failed") or len(fds) < len(message["files"]) + (1 if message["first"] else 0):
+            beat.is_asking = False
+            self._ask_later(beat)
             return
         if message["first"]:
             if not is_inotify(fds[0]):
@@ -129,6 +138,7 @@ class Tails:
                 os.close(fd)
         if message["last"]:
             beat.is_asking = False
+            beat.retry_s = RETRY_S
             for key, tail in beat.tails.items():
                 tail.is_former = tail.is_former or key not in beat.answered
             if not beat.is_known:  # from now on a file that appears is new, and judged from its beginning
@@ -136,6 +146,8 @@ class Tails:
                 self._records.mark(beat.service)
             for tail in beat.tails.values():
                 self._give_up_copies(beat, tail)
+            if beat.is_asked_again:
+                self.ask(beat)
             self._drop_formers(beat)
             self._records.drop_stale(beat.service, [tail.log for tail in beat.tails.values()])
 
@@ -200,6 +212,7 @@ class Tails:
     def ask(self, beat: Beat) -> None:
         """Have an attendant look again, not more often than every ASK_S."""
         if beat.is_asking or not beat.patterns:
+            beat.is_asked_again = beat.is_asking
             return
         beat.is_asking = True
         now = self._loop.now()
@@ -208,10 +221,20 @@ class Tails:
         else:
             self._loop.call_at(beat.ask_at, lambda: self._ask_now(beat))
 
+    def _ask_later(self, beat: Beat) -> None:
+        """Nobody could look: nothing may ever happen there that would make us ask again."""
+        self._loop.call_at(self._loop.now() + beat.retry_s, lambda: self._ask_again(beat))
+        beat.retry_s = min(2 * beat.retry_s, MOST_RETRY_S)
+
+    def _ask_again(self, beat: Beat) -> None:
+        if self._beats.get(beat.service) is beat:
+            self.ask(beat)
+
     def _ask_now(self, beat: Beat) -> None:
         if self._beats.get(beat.service) is not beat or not beat.is_asking:
             return
         beat.ask_at = self._loop.now() + ASK_S
+        beat.is_asked_again = False
         beat.is_known = beat.is_known or self._records.is_marked(beat.service)
         wanted = [list(each) for each in self._records.inodes(beat.service)]
         beat.wanted = {inode for _, inode in wanted}
@@ -244,9 +267,10 @@ class Tails:
             self._complain(beat.service, f"{told['path']} is not watched: {error.strerror}")
             return False
         judged = self._watches.recorded_position(log)
+        is_free = ledger.try_lock(record_fd)  # while somebody cuts, record and file need not fit
         try:
             record = ledger.load(record_fd)
-            is_new = record is None or (record["cut"] is None and is_another(record, fd, status.st_size, judged))
+            is_new = record is None or (record["cut"] is None and is_another(record, fd, judged))
             if record is None:
                 record = ledger.entry(status, ledger.head_of(fd))
         except OSError as error:
@@ -256,23 +280,30 @@ class Tails:
         tail = Tail(log, told["path"], fd, record, record_fd, told["former"])
         beat.tails[key] = beat.watches[told["watch"]] = tail
         with self.forgiving(beat, tail):
-            self._begin(beat, tail, judged if is_new else None, told.get("size"), is_new=is_new)
+            if is_free:
+                self._settle(beat, tail, judged if is_new else None, is_new=is_new)
+                self._begin(beat, tail, told.get("size"), is_new=is_new)
+            else:
+                tail.cutting = True
+                self._cuts.wait(beat, tail)
         return True
 
-    def _begin(self, beat: Beat, tail: Tail, judged: int | None, size: int | None, *, is_new: bool) -> None:
+    def _settle(self, beat: Beat, tail: Tail, judged: int | None, *, is_new: bool) -> None:
+        """Record and file fit from now on, and may be used: the record is unlocked."""
+        record = tail.record
+        try:
+            if record["cut"] is not None:
+                ledger.settle(record, tail.fd)
+            elif is_new:
+                # Another file under a number that was used before goes on behind what that one had.
+                record.update(base=judged or 0, head=ledger.head_of(tail.fd), earlier=[])
+            self.save(beat, tail)
+        finally:
+            ledger.unlock(tail.record_fd)
+
+    def _begin(self, beat: Beat, tail: Tail, size: int | None, *, is_new: bool) -> None:
         """`size`: the file's when it was opened, before anybody could be told that it is followed."""
         record = tail.record
-        if not ledger.try_lock(tail.record_fd):
-            tail.cutting = True
-            self._cuts.wait(beat, tail)
-            return
-        ledger.unlock(tail.record_fd)
-        if record["cut"] is not None:
-            ledger.settle(record, tail.fd)
-        elif is_new:
-            # Another file under a number that was used before goes on behind what that one had.
-            record.update(base=judged or 0, head=ledger.head_of(tail.fd), earlier=[])
-        self.save(beat, tail)
         start = None
         if is_new and (beat.is_known or size is not None):
             start = record["base"] + (0 if beat.is_known else min(size or 0, os.fstat(tail.fd).st_size))
@@ -337,12 +368,25 @@ class Tails:
                 os.close(tail.earlier.pop(inode))
 
     def _give_up_copies(self, beat: Beat, tail: Tail) -> None:
-        """Copies that were looked for and are not there."""
-        lost = [each for each in tail.record["earlier"] if each[0] in beat.wanted and each[0] not in tail.earlier]
-        if lost and not tail.cutting:
-            tail.record["earlier"] = [each for each in tail.record["earlier"] if each not in lost]
+        """Copies that were looked for twice and are not there: the first time they may just have been renamed."""
+        if tail.cutting:
+            return
+        earlier = tail.record["earlier"]
+        absent = {each[0] for each in earlier if each[0] in beat.wanted and each[0] not in tail.earlier}
+        lost, tail.missing = absent & tail.missing, absent
+        if lost:
+            tail.record["earlier"] = [each for each in earlier if each[0] not in lost]
             self.save(beat, tail)
             self._watches.grown(tail.log)
+        if absent - lost and self._is_needed(tail, absent - lost):
+            self.ask(beat)
+
+    def _is_needed(self, tail: Tail, copies: set[int]) -> bool:
+        """Whether one of them has something that is not judged yet."""
+        position = self._watches.position(tail.log)
+        return position is not None and any(
+            inode in copies and end > position for inode, _, end in tail.record["earlier"]
+        )
 
     def save(self, beat: Beat, tail: Tail) -> None:
         try:

@@ -93,6 +93,7 @@ class Attendants:
         self._fleet = fleet
         self._say = say
         self._reopens = reopens
+        self._by = os.urandom(4).hex()
         self._send: Send | None = None
         self._queue: list[Job] = []
         self._running: dict[str, Job] = {}
@@ -153,7 +154,7 @@ class Attendants:
             if logging.max_total_bytes:  # room for something that was rotated, too
                 size = min(size, logging.max_total_bytes // 2)
             message = {"do": "follow", "service": spec.name, "files": list(logging.files), "max_size": size}
-            self._send({**message, "rotate": logging.rotate}, ())
+            self._send({**message, "rotate": logging.rotate, "by": self._by}, ())
 
     # -- what is known, for show --
 
@@ -179,6 +180,8 @@ class Attendants:
         self._ask(Job(spec.name, "open", options, lent))
 
     def _cut(self, spec: ServiceSpec, said: WantsCut, fds: list[int]) -> None:
+        if said.by != self._by:
+            return  # it was meant for a predecessor; the logger has begun anew with us
         path, device, inode = said.path, said.dev, said.ino
         if not any(_names(pattern, path) for pattern in spec.logging.files):
             return
@@ -340,6 +343,7 @@ class Attendants:
             return False
         job.is_begun = True
         if found.first:
+            self._said.pop(f"{name} its files:", None)
             self._files[name] = {}
             self._problems[name] = dict(found.problems)
             for path, text in found.problems:
@@ -374,7 +378,7 @@ class Attendants:
         self._pass_on({"do": "was-cut", "service": name, "dev": device, "ino": inode, "again": again}, fds or [])
 
     def _failed(self, job: Job, text: str) -> None:
-        self._say("log-remark", f"{job.service}: its files: {text}")
+        self._remark(job.service, "its files:", text)
         if job.task == "open":
             self._pass_on({"do": "files", "service": job.service, "failed": True}, [])
         else:

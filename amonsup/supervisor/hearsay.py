@@ -85,6 +85,7 @@ class WantsCut(_Spoken, frozen=True, tag="cut"):
     path: Path
     dev: Inode
     ino: Inode
+    by: Name = ""
 
 
 class Following(_Spoken, frozen=True, tag="following"):

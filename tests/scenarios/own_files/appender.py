@@ -1,6 +1,7 @@
-"""appender.py FILE [MOST [PAUSE_EVERY]]: numbered lines, each written by itself at the file's end, by O_APPEND.
+"""appender.py FILE [MOST]: numbered lines, each written by itself at the file's end, by O_APPEND.
 
-Told by SIGHUP it opens the file again. With `-` before FILE it does not append.
+Until there are MOST, or a file FILE.enough; how many there are then stands in FILE.done. Told by SIGHUP it opens the
+file again. With `-` before FILE it does not append. How many there are by now stands in FILE.count.
 """
 
 import os
@@ -21,6 +22,7 @@ def opened():
 
 fd = opened()
 again = []
+progress = os.open(path + ".count", os.O_WRONLY | os.O_CREAT, 0o640)
 signal.signal(signal.SIGHUP, lambda *_: again.append(True))
 count = 0
 while count < most:
@@ -32,8 +34,12 @@ while count < most:
     count += 1
     if count % 50 == 0:
         time.sleep(0.001)
-with open(path + ".done", "w"):
-    pass
+        os.pwrite(progress, b"%012d" % count, 0)
+        if os.path.exists(path + ".enough"):
+            break
+with open(path + ".new", "w") as file:
+    file.write(str(count))
+os.rename(path + ".new", path + ".done")
 while True:
     signal.pause()
     if again:

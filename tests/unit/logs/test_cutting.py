@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,31 @@ def test_older_copies_are_packed(tmp_path: Path) -> None:
         file.append(RAW)
     assert file.copies() == ["x.log.1", "x.log.2.gz", "x.log.3.gz"]
     assert gzip.decompress((tmp_path / "x.log.2.gz").read_bytes()) == RAW
+
+
+@pytest.mark.parametrize("why", ["locked", "hung up"])
+def test_nothing_is_cut_that_nobody_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    """The logger reads on where it finds the record unlocked and whoever has ordered a cut dead."""
+    file = File(tmp_path)
+    before = file.path.read_bytes()
+    fd = os.open(tmp_path / "record", os.O_RDWR)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if why == "locked":
+        assert ledger.try_lock(fd)
+    else:
+        ours.close()
+    monkeypatch.setattr(cutting, "RECORD_FD", file.record_fd)
+    status = file.path.stat()
+    options = {"path": str(file.path), "dev": status.st_dev, "ino": status.st_ino, "method": "rename", "max_files": 5}
+    answer, copies = cutting.main(options, theirs.fileno())
+    assert (answer["ok"], copies) == (False, [])
+    assert file.path.read_bytes() == before
+    if why == "locked":
+        ledger.unlock(fd)
+        assert cutting.main(options, theirs.fileno())[0]["ok"]
+    os.close(fd)
+    ours.close()
+    theirs.close()
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -136,6 +136,124 @@ def test_a_cut_that_a_dead_supervisor_had_ordered_is_no_emptying(tmp_path: Path,
     assert tail.record["base"] == len(before), "and an emptying is one"
 
 
+def asked(world: World) -> int:
+    return sum(message["do"] == "attend" for message in world.sent)
+
+
+def turn_until(world: World, moment: float) -> None:
+    world.loop.now = lambda: moment  # type: ignore[method-assign]
+    world.loop.call_soon(lambda: None)
+    world.loop.turn()
+
+
+def test_a_question_that_died_with_a_supervisor_is_asked_again(tmp_path: Path, world: World) -> None:
+    """A copy may be waited for: without an answer nothing of the file would be judged any more."""
+    path = tmp_path / "a.log"
+    path.write_text("x\n")
+    world.answer([inotify.make(), os.open(path, os.O_RDONLY)], a_file())
+    before = asked(world)
+    world.tails.follow("s", ["/x/*.log"], 0)
+    assert asked(world) == before, "all is answered"
+    world.tails.ask(world.tails._beats["s"])
+    turn_until(world, 10.0)
+    assert asked(world) == before + 1
+    world.tails.follow("s", ["/x/*.log"], 0)
+    turn_until(world, 20.0)
+    assert asked(world) == before + 2
+
+
+def followed(world: World, path: Path, content: bytes = b"x\n") -> Any:
+    """The one file that is followed."""
+    path.write_bytes(content)
+    status = path.stat()
+    told = a_file(str(path)) | {"dev": status.st_dev, "ino": status.st_ino}
+    world.answer([inotify.make(), os.open(path, os.O_RDONLY)], told)
+    (tail,) = world.tails._beats["s"].tails.values()
+    return tail
+
+
+def test_what_happens_after_the_question_is_asked_for_once_more(tmp_path: Path, world: World) -> None:
+    """A name that appears behind whoever looks, a copy that is made: the answer does not know of them."""
+    tail = followed(world, tmp_path / "a.log")
+    beat, before = world.tails._beats["s"], asked(world)
+    turn_until(world, 10.0)
+    world.tails.ask(beat)
+    assert asked(world) == before + 1
+    world.tails.ask(beat)
+    turn_until(world, 20.0)
+    assert asked(world) == before + 1, "one at a time"
+    world.answer([inotify.make(), os.dup(tail.fd)], a_file(tail.path))
+    assert asked(world) == before + 2
+    world.answer([inotify.make(), os.dup(tail.fd)], a_file(tail.path))
+    turn_until(world, 30.0)
+    assert asked(world) == before + 2
+
+
+def test_a_copy_is_given_up_only_when_it_was_looked_for_twice(tmp_path: Path, world: World) -> None:
+    """It may be renamed while somebody looks."""
+    world.tails.set_rules("s", [Rule("key", "never")])
+    tail = followed(world, tmp_path / "a.log")
+    beat = world.tails._beats["s"]
+    world.watches._watched[tail.log].position = 0
+    tail.record.update(base=100, earlier=[[12345, 0, 100]])
+    ledger.save(tail.record_fd, tail.record)
+    world.tails.ask(beat)
+    for moment, is_kept in ((10.0, True), (20.0, False)):
+        turn_until(world, moment)
+        before = asked(world)
+        world.answer([inotify.make(), os.dup(tail.fd)], a_file(tail.path))
+        turn_until(world, moment + 5)
+        assert bool(tail.record["earlier"]) == is_kept
+        assert asked(world) == before + is_kept, "and asked for by itself"
+
+
+def test_an_order_says_whom_it_is_meant_for(tmp_path: Path, world: World) -> None:
+    """A supervisor that comes after may find it unread; with him everything is begun anew."""
+    cuts = lambda: [each["by"] for each in world.sent if each["do"] == "cut"]  # noqa: E731
+    world.tails.follow("s", ["/x/*.log"], 4096, by="first")
+    tail = followed(world, tmp_path / "a.log", b"x\n" * 3000)
+    assert cuts() == ["first"]
+    assert tail.cutting
+    world.tails.follow("s", ["/x/*.log"], 4000, by="first")
+    assert tail.cutting, "he is at it, and only the settings have changed"
+    world.tails.follow("s", ["/x/*.log"], 4000, by="second")
+    assert cuts() == ["first", "second"]
+
+
+def test_a_record_that_is_locked_is_not_used(tmp_path: Path, world: World) -> None:
+    """Somebody is cutting: record and file need not fit, and what is recorded now would be lost to him."""
+    path = tmp_path / "a.log"
+    path.write_bytes(b"x\n" * 3000)
+    status = path.stat()
+    log = f"s.file-{status.st_dev:x}-{status.st_ino}"
+    fd = world.tails._records.open(log)
+    announced = {**ledger.entry(status, "4:00000000"), "cut": None, "base": 7}
+    ledger.save(fd, announced)
+    assert ledger.try_lock(fd)
+    tail = followed(world, path, b"x\n" * 3000)
+    assert tail.cutting
+    assert ledger.load(fd) == announced
+    ledger.save(fd, {**announced, "base": 10, "head": ledger.head_of(tail.fd)})
+    ledger.unlock(fd)
+    turn_until(world, 1.0)
+    assert not tail.cutting
+    assert tail.record["base"] == 10
+    os.close(fd)
+
+
+def test_where_nobody_could_look_it_is_tried_again(world: World) -> None:
+    before = asked(world)
+    moment = 0.0
+    for wait in (2.0, 4.0, 8.0):
+        world.tails.found({"service": "s", "failed": True}, [])
+        turn_until(world, moment + wait - 0.1)
+        assert asked(world) == before
+        moment += wait
+        turn_until(world, moment)
+        before += 1
+        assert asked(world) == before
+
+
 def test_rotation_by_time(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the next full hour, by the wall clock as it is then; not any more once it is not wanted."""
     wall = 1_764_000_000.0 // 3600 * 3600
