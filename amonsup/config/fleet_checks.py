@@ -227,7 +227,7 @@ def _warn_of_files(draft: Draft, ground: Ground) -> None:
     places = node.items if type(node) is Sequence else []
     owner = _owner(draft.spec.user, ground)
     for number, path in enumerate(draft.spec.logging.files):
-        says = "" if any(c in path for c in "*?[") else _unfit(path, owner)
+        says = "" if any(c in path for c in "*?[") else _unfit(path, owner) or _unreachable(path, owner)
         if says:
             at = places[number] if len(places) == len(draft.spec.logging.files) else node
             _warn(draft, at, "logging.files", f"{shown(path)} {says}: it is not followed")
@@ -247,6 +247,8 @@ def _unfit(path: str, owner: int) -> str:
     """Why a path leads to no file that the service could write by itself; see logs/cutting.py too."""
     try:
         status = os.lstat(path)
+    except PermissionError:
+        return "cannot be looked at: permission denied"
     except OSError:
         return ""
     kinds = {stat.S_IFDIR: "is a directory", stat.S_IFLNK: "is a symbolic link", stat.S_IFIFO: "is a FIFO"}
@@ -255,9 +257,35 @@ def _unfit(path: str, owner: int) -> str:
         return kinds.get(kind, "is a device or socket")
     if owner >= 0 and status.st_uid != owner:
         return f"belongs to uid {status.st_uid}, not to uid {owner}, who the service runs as"
+    if owner > 0 and not status.st_mode & stat.S_IRUSR:
+        return f"is not readable for uid {owner}, who the service runs as"
     if status.st_nlink > 1:
         return f"has {status.st_nlink} names (hard links)"
     return ""
+
+
+def _unreachable(path: str, owner: int) -> str:
+    """A directory on the way that is closed to who the service runs as; empty if there is none."""
+    for directory in _parents(path) if owner > 0 else ():
+        if _is_closed(directory, owner):
+            return f"cannot be reached: the directory {shown(directory)} is closed to uid {owner}"
+    return ""
+
+
+def _is_closed(directory: str, owner: int) -> bool:
+    """Whether it surely is: where neither group nor others are let in, no membership and no access list helps."""
+    try:
+        status = os.stat(directory)
+    except OSError:
+        return False
+    opening = stat.S_IXUSR if status.st_uid == owner else stat.S_IXGRP | stat.S_IXOTH
+    return not status.st_mode & opening
+
+
+def _parents(path: str) -> list[str]:
+    """The directories that lead to an absolute path, from the root."""
+    parts = path.split("/")[1:-1]
+    return ["/" + "/".join(parts[:number]) for number in range(len(parts) + 1)]
 
 
 def _once(known: dict[str, bool], path: str, ask: Callable[[str], bool]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,26 @@ def test_a_strangers_file(site: Site, tmp_path: Path) -> None:
     path.touch()
     (found,) = warnings(site, path, euid=path.stat().st_uid + 1)
     assert f"belongs to uid {path.stat().st_uid}" in found
+
+
+def test_what_its_user_cannot_read(site: Site) -> None:
+    """Said to whoever checks, root as a rule, although he can."""
+    owner = os.geteuid() or 12345
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # whom pytest's directories are closed to, nobody can say
+        closed = Path(name) / "closed"
+        path = closed / "x.log"
+        closed.mkdir()
+        path.touch()
+        for each in (name, closed, path):
+            os.chown(each, owner, -1)
+        assert warnings(site, path, euid=owner) == []
+        path.chmod(0o200)
+        assert f"is not readable for uid {owner}" in warnings(site, path, euid=owner)[0]
+        path.chmod(0o600)
+        closed.chmod(0o600)
+        for each in (path, closed / "not there"):
+            assert "cannot be " in warnings(site, each, euid=owner)[0]
+        closed.chmod(0o700)
 
 
 def test_there_are_bounds(errors: Callable[..., list[str]]) -> None:
