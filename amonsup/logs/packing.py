@@ -10,6 +10,7 @@ What cannot be packed (a full disk) stays plain, is said, and tried again RETRY_
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -83,7 +84,7 @@ class Packer:
         source = os.open(self._path(log, number, False), os.O_RDONLY | FLAGS)
         try:
             status = os.fstat(source)
-            target = os.open(self._temporary(log), os.O_RDWR | os.O_CREAT | os.O_TRUNC | FLAGS, 0o640)
+            target = self._new_target(log)
             try:
                 pid = _spawn(source, target)
             except OSError:
@@ -92,6 +93,13 @@ class Packer:
         finally:
             os.close(source)
         return Job(log, status.st_ino, status.st_size, target, pid, os.pidfd_open(pid))
+
+    def _new_target(self, log: str) -> int:
+        """A file that nobody else has open: the process of a logger that was killed may still write into its own."""
+        path = self._temporary(log)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, 0o640)
 
     def _newest(self, log: str) -> int | None:
         parsed = (names.parse(log, entry) for entry in os.listdir(self._log_dir))

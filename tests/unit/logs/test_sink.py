@@ -444,3 +444,19 @@ def test_packing_takes_the_newest_that_may_be_packed(tmp_path: Path) -> None:
     (tmp_path / "s.log.2").rename(tmp_path / "s.log.2.gz")
     packer = packing.Packer(None, str(tmp_path), lambda *_: None)  # type: ignore[arg-type]
     assert packer._newest("s.log") == 3
+
+
+def test_a_compressor_that_was_left_over_writes_into_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / names.INDEX_DIR).mkdir()
+    (tmp_path / "s.log.2").write_bytes(LINES)
+    packer = packing.Packer(None, str(tmp_path), lambda *_: None)  # type: ignore[arg-type]
+    left_over = os.open(packer._temporary("s.log"), os.O_RDWR | os.O_CREAT)
+    job = packer._begin("s.log")
+    assert job is not None
+    os.waitid(os.P_PIDFD, job.pidfd, os.WEXITED)
+    os.pwrite(left_over, b"garbage" * 100, 0)
+    packer._put_in_place(job, 0)
+    assert gzip.decompress((tmp_path / "s.log.2.gz").read_bytes()) == LINES
+    assert not (tmp_path / "s.log.2").exists()
+    for fd in (left_over, job.target, job.pidfd):
+        os.close(fd)
