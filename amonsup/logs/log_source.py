@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import zlib
+from bisect import bisect_right
 
 from amonsup.logbook import index, names
 from amonsup.logbook.layout import Segment, layout
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MOST_LOOKS = 5
+AT_ONCE = 2048 * index.SIZE
 OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -32,6 +34,7 @@ class LogSource:
         self._file: Any = None  # the same, or what unpacks it
         self._start = 0
         self._end = 0
+        self._lives = Lives(names.index_path(log_dir, log))
 
     def read(self, position: int, size: int) -> tuple[int, bytes]:
         """Bytes at `position`, and where they really begin: behind it, if what stood there is gone. Raises OSError.
@@ -80,9 +83,7 @@ class LogSource:
 
     def generation(self, position: int) -> int:
         """The life that wrote what stands there; 0 if nobody knows, or if it was an earlier daemon's."""
-        marks = index.read(names.index_path(self._log_dir, self._log))
-        life, lives = marks.life_at(position), marks.of_kind(index.LIFE)
-        return life[1] if life is not None and life[2] == lives[-1][2] else 0
+        return self._lives.generation(position)
 
     def close(self) -> None:
         if self._file is not None:
@@ -117,3 +118,39 @@ class LogSource:
         except (EOFError, zlib.error):
             raise OSError(errno.EIO, f"{self._log}: a packed file is damaged") from None
         return found
+
+
+class Lives:
+    """Where lives begin in a log, by its index, of which only what has come since is read: it may have become long."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._size = 0  # of what was read
+        self._last = b""  # the last record of that
+        self._records: list[index.Record] = []
+
+    def generation(self, position: int) -> int:
+        """As LogSource.generation."""
+        try:
+            self._read_on()
+        except OSError:
+            return 0
+        number = bisect_right(self._records, position, key=lambda record: record[4])
+        life = self._records[number - 1] if number else None
+        return life[1] if life is not None and life[2] == self._records[-1][2] else 0
+
+    def _read_on(self) -> None:
+        fd = os.open(self._path, OPEN)
+        try:
+            if self._size and os.pread(fd, index.SIZE, self._size - index.SIZE) != self._last:
+                self._size = 0  # it was written anew
+                self._records.clear()
+            while self._size < index.MOST_BYTES:
+                marks = index.Marks(os.pread(fd, AT_ONCE, self._size))
+                if not marks:
+                    break
+                self._records += marks.of_kind(index.LIFE)
+                self._size += marks.valid_bytes
+                self._last = marks.raw()[-index.SIZE :]
+        finally:
+            os.close(fd)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from amonsup.logbook import index
+from amonsup.logs import log_source
 from amonsup.logs.log_source import LogSource
 from amonsup.logs.watching import Hit, Matcher, Rule
 
@@ -82,3 +83,27 @@ def test_a_line_whose_end_is_gone_holds_nothing_up(log: Log) -> None:
     log.begin(b"bad\n")
     os.unlink(log.path / "s.log.1")
     assert log.source.read(0, 100) == (8, b"bad\n")
+
+
+def test_whose_a_line_is(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an index that grows, of which nothing is read twice, and that may be written anew."""
+    monkeypatch.setattr(log_source, "AT_ONCE", 4 * index.SIZE)
+    path = log.path / ".index" / "s.log"
+
+    def life(position: int, generation: int, instance: int = 5) -> bytes:
+        return index.encode(index.LIFE, position, 100.0, generation=generation, mark=instance)
+
+    times = b"".join(index.encode(index.TIME, position, 100.0) for position in range(10))
+    assert log.source.generation(0) == 0
+    path.write_bytes(life(0, 1) + times + life(10, 2)[:20])
+    assert [log.source.generation(position) for position in (0, 9, 10)] == [1, 1, 1]
+    path.write_bytes(life(0, 1) + times + life(10, 2))
+    read: list[int] = []
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, size, at: read.append(at) or real(fd, size, at))  # type: ignore[func-returns-value]
+    assert [log.source.generation(position) for position in (9, 10, 11)] == [1, 2, 2]
+    assert min(read) >= 10 * index.SIZE
+    path.write_bytes(life(0, 1) + times + life(10, 2) + life(20, 1, instance=6))
+    assert [log.source.generation(position) for position in (10, 20)] == [0, 1], "another daemon's lives are nobody's"
+    path.write_bytes(times[: 3 * index.SIZE] + life(7, 9) + life(8, 10) + times[9 * index.SIZE :] * 20)
+    assert [log.source.generation(position) for position in (6, 7, 30)] == [0, 9, 10]
