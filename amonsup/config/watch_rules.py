@@ -76,7 +76,7 @@ SETS: dict[str, tuple[str, bool]] = {
     "go-panic": (
         r"^panic: |\bhttp: panic serving |"
         r"^fatal error: (?:all goroutines are asleep|concurrent map |stack overflow|unexpected signal|out of memory|"
-        r"runtime: )",
+        r"fault\s*$|runtime: )",
         False,
     ),
     "rust-panic": (r"^thread '.*' (?:\(\d+\) )?panicked at ", False),
@@ -102,6 +102,7 @@ SETS: dict[str, tuple[str, bool]] = {
         r"\bRedis aborting for OUT OF MEMORY\b",
         False,
     ),
-    "mysql-error": (r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?\S* \d+ \[ERROR\] ", False),
+    # MariaDB writes the hours before ten with a blank in front.
+    "mysql-error": (r"^\d{4}-\d\d-\d\d[T ][ \d]\d:\d\d:\d\d(?:\.\d+)?\S* \d+ \[ERROR\] ", False),
 }
 """Name to pattern, and whether what follows, indented, belongs to the match."""

@@ -242,6 +242,7 @@ REAL = {
         "panic: runtime error: index out of range [5] with length 3",
         "panic: assignment to entry in nil map [recovered]",
         "fatal error: all goroutines are asleep - deadlock!",
+        "fatal error: fault",
         "fatal error: concurrent map writes",
         "2026/11/23 15:00:00 http: panic serving 127.0.0.1:52114: runtime error: invalid memory address",
     ],
@@ -290,6 +291,7 @@ REAL = {
     "mysql-error": [
         "2026-11-23T15:00:00.123456Z 0 [ERROR] [MY-010119] [Server] Aborting",
         "2026-11-23 15:00:00 0 [ERROR] InnoDB: Unable to lock ./ibdata1 error: 11",
+        "2026-11-23  8:00:00 0 [ERROR] Can't start server: Bind on TCP/IP port: Address already in use",
     ],
 }
 NEAR_MISSES = {
