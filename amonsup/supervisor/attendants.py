@@ -100,6 +100,7 @@ class Attendants:
         self._processes: dict[str, tuple[int, int]] = {}
         self._files: dict[str, dict[str, File]] = {}
         self._problems: dict[str, dict[str, str]] = {}
+        self._reminded: set[str] = set()
         self._incollapsible: set[int] = set()  # devices of file systems that have refused
         self._said: dict[str, str] = {}
 
@@ -352,7 +353,21 @@ class Attendants:
         for record in found.files:
             if not record.former:
                 self._files.setdefault(name, {})[record.path] = File(record.dev, record.ino)
+            elif name not in self._reminded and self._is_left_open(name, record.path, File(record.dev, record.ino)):
+                self._reminded.add(name)
+                self._reopens(name)
         return True
+
+    def _is_left_open(self, name: str, path: str, file: File) -> bool:
+        """A file was renamed to FILE.1, and a predecessor died before he had the service open FILE.
+
+        It would write there for ever, and nothing would be rotated any more. So once in our life it is reminded.
+        """
+        spec, original = self._fleet.specs[name], path.removesuffix(".1")
+        is_gone = original != path and self._problems.get(name, {}).get(original, "").endswith("(yet)")
+        if not is_gone or not spec.is_reload_given:
+            return False
+        return writers.of_file(file.dev, file.ino, self._scopes.members(name, thorough=True)).count > 0
 
     def _cut_done(self, job: Job, said: WasCut, fds: list[int]) -> None:
         path, device, inode = str(job.options["path"]), job.options["dev"], job.options["ino"]

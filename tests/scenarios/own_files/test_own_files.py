@@ -275,6 +275,25 @@ def test_a_service_that_opens_its_log_again_at_reload(open_site, user):
         shutil.rmtree(data)
 
 
+def test_a_supervisor_that_dies_over_the_reload(open_site, user):
+    """The file is renamed, the service not told yet: the successor makes up for it, or rotation would be over."""
+    data = make_data(user)
+    site = open_site(user, patches="eager_guardian", environ={"DATA": str(data), "LINES": "1"})
+    try:
+        site.start()
+        site.do("start", services=["reopening"])
+        supervisor = site.pid("supervisor")
+        rotated = data / "reopening.log.1"
+        while not rotated.exists():  # without a pause: it is a matter of a millisecond
+            pass
+        kill_hard(supervisor)
+        until((data / "reopening.log").exists, "it was opened again")
+        until((data / "reopening.log.done").exists)
+        assert content(data / "reopening.log") == b"".join(b"line %d\n" % number for number in range(3000))
+    finally:
+        shutil.rmtree(data)
+
+
 def test_they_are_read_as_the_services_user(open_site, root):
     """By whoever has the role; a link that the service planted leads nowhere."""
     data = make_data(root)

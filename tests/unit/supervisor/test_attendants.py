@@ -1,4 +1,4 @@
-"""Whose orders to rotate a file are carried out."""
+"""Whose orders to rotate a file are carried out, and what is made good of those that a predecessor died over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from amonsup.config.specs import Logging, ServiceSpec
-from amonsup.supervisor.attendants import Attendants, Way
+from amonsup.supervisor.adapters import writers
+from amonsup.supervisor.attendants import Attendants, Job, Way
+from amonsup.supervisor.hearsay import Files, heard
 
 
 def test_an_order_to_a_predecessor_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,3 +32,25 @@ def test_an_order_to_a_predecessor_is_passed_over(monkeypatch: pytest.MonkeyPatc
     one.told(order | {"by": follow["by"]}, fds)
     assert [message["do"] for message in sent] == ["follow", "was-cut"]
     os.close(fds.pop())
+
+
+@pytest.mark.parametrize("case", ["left open", "nobody has it open", "the next one is there", "no reload"])
+def test_a_service_that_was_not_told_to_open_its_log_again_is_told(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    """The supervisor died between the renaming and the reload."""
+    files = Logging(files=("/var/log/ce.log",))
+    spec = ServiceSpec(name="ce", command=("x",), logging=files, is_reload_given=case != "no reload")
+    fleet: Any = SimpleNamespace(specs={"ce": spec})
+    scopes: Any = SimpleNamespace(members=lambda *_, **__: [])
+    nobody: Any = None
+    told: list[str] = []
+    one = Attendants(nobody, nobody, nobody, scopes, fleet, lambda *_: None, told.append)
+    found: Any = SimpleNamespace(count=0 if case == "nobody has it open" else 1)
+    monkeypatch.setattr(writers, "of_file", lambda *_: found)
+    problems = [] if case == "the next one is there" else [["/var/log/ce.log", "is not there (yet)"]]
+    record = {"path": "/var/log/ce.log.1", "dev": 1, "ino": 2, "watch": 1, "former": True, "size": 5}
+    answer = {"do": "files", "files": [record], "directories": [], "problems": problems, "first": True, "last": True}
+    for _ in range(2):
+        files_found = heard(answer, Files)
+        assert files_found is not None
+        assert one._remember(Job("ce", "open", {}, []), files_found)
+    assert told == (["ce"] if case == "left open" else []), "once"
