@@ -82,7 +82,12 @@ class Logger:
         close_all(fds)
 
     def leave(self) -> None:
-        """The supervisor is gone for good (its end of the link would be in the descriptor store otherwise)."""
+        """The supervisor is gone for good (its end of the link would be in the descriptor store otherwise), and with
+        the guardian whoever held the transfer pipe."""
+        stream = self.streams.get(self.transfer.log) if self.transfer is not None else None
+        if stream is not None:
+            stream.pour_out()
+        self.transfer = None  # some steps may be under way
         self.packer.stop()
         self.loop.stop()
 

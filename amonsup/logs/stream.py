@@ -4,7 +4,7 @@ Lives of one log are taken one after the other: the next one's FIFO is read only
 so each byte belongs to one life, and where a life begins in the log is marked before its first byte is moved.
 
 Fairness: a step moves at most a FIFO's content, and each stream has one step a turn of the loop. After a step that did
-not find the FIFO nearly full there is a short pause, because a service that writes line by line would otherwise wake us
+not find the FIFO full there is a short pause, because a service that writes line by line would otherwise wake us
 for each line. Of a service that floods the FIFO is enlarged (life.py), and emptied through the transfer pipe
 (transfer.py), so that its writer does not wait while we write.
 
@@ -60,7 +60,7 @@ PAUSE_S = 0.003
 """After a small splice: a flooding service fills less than an enlarged FIFO in it, so the writer hardly ever waits."""
 
 BRIEF_S = 0.001
-"""After a splice that found an enlarged FIFO nearly full."""
+"""After a splice that found an enlarged FIFO more than half full."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -208,7 +208,7 @@ class Stream:
             self._listen()
         elif life.is_over or not is_all:
             self.owner.loop.call_soon(self._again)
-        elif moved >= min(life.size, CHUNK) * 3 // 4:
+        elif moved >= min(life.size, CHUNK) // 2:  # full by its pages, each of which may be half empty
             life.enlarge()
             if self.owner.transfer is None:
                 self.owner.flooded()
@@ -361,9 +361,22 @@ class Stream:
             self._begin()
         else:
             if self.trouble is not None:
-                self.owner.troubled(self, "", self.trouble.dropped)
+                self._end_in(self.trouble)
             self.close()
             self.owner.ended(self)
+
+    def _end_in(self, trouble: Trouble) -> None:
+        """Nobody writes any more; if it can be done, what was dropped is marked for who reads the log."""
+        if trouble.end():
+            with contextlib.suppress(OSError):
+                self._opened().mark_dropped(trouble.dropped)
+        self.owner.troubled(self, "", trouble.dropped)
+
+    def pour_out(self) -> None:
+        """We end, and what is in the transfer pipe nobody else may hold."""
+        with contextlib.suppress(OSError):
+            while self._held() is not None and self.lives:
+                self._move(self.lives[0])
 
     def _give_up(self) -> None:
         if self.sink is not None:

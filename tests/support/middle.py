@@ -7,7 +7,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -70,7 +70,7 @@ def _relay(inner: ssl.SSLSocket, outer: ssl.SSLSocket, ear: socket.socket, rewri
     """In one thread: two must not use one connection of TLS at a time."""
     others = {inner: outer, outer: inner, ear: outer}
     while True:
-        ready = [sock for sock in (inner, outer) if sock.pending()] or select.select(list(others), [], [])[0]
+        ready = [sock for sock in (inner, outer) if sock.pending()] or _readable(list(others))
         for sock in ready:
             sock.settimeout(0.0)
             try:
@@ -84,11 +84,20 @@ def _relay(inner: ssl.SSLSocket, outer: ssl.SSLSocket, ear: socket.socket, rewri
             others[sock].sendall(rewrite(chunk) if sock is inner else chunk)
 
 
+def _readable(sockets: Sequence[socket.socket]) -> list[socket.socket]:
+    """Those that have something to be read, once there are any; for numbers beyond select(2) as well."""
+    poll = select.poll()
+    for each in sockets:
+        poll.register(each, select.POLLIN)
+    numbers = {number for number, _ in poll.poll()}
+    return [each for each in sockets if each.fileno() in numbers]
+
+
 def _until_encrypted(near: socket.socket, far: socket.socket) -> bool:
     """Hand on what is said in clear until the server has said that TLS begins."""
     said = b""
     while b"<proceed" not in said:
-        for sock in select.select([near, far], [], [])[0]:
+        for sock in _readable([near, far]):
             chunk = sock.recv(4096)
             if not chunk:
                 return False

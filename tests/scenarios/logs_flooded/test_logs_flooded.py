@@ -7,11 +7,12 @@ import fcntl
 import os
 import re
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from support.logs import whole
-from support.site import ScenarioError, frozen, is_alive, kill_hard, until
+from support.site import ScenarioError, frozen, is_alive, kill_hard, until, wait_gone
 
 from amonsup.logbook import index
 
@@ -20,11 +21,11 @@ FIONREAD = 0x541B
 
 
 def in_transfer(pid: int) -> int:
-    """How many bytes are in the pipe that this process holds both ends of by one descriptor."""
+    """How many bytes are in the transfer pipe, which this process holds."""
     for fd in os.listdir(f"/proc/{pid}/fd"):
         path = f"/proc/{pid}/fd/{fd}"
         with contextlib.suppress(OSError):
-            if os.readlink(path).startswith("pipe:") and _is_both_ends(pid, fd):
+            if os.readlink(path).startswith("pipe:") and _is_transfer(pid, fd):
                 pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
                 try:
                     count = bytearray(4)
@@ -35,10 +36,11 @@ def in_transfer(pid: int) -> int:
     return 0
 
 
-def _is_both_ends(pid: int, fd: str) -> bool:
+def _is_transfer(pid: int, fd: str) -> bool:
+    """Both ends by one descriptor; that nobody waits at it tells it from the services' FIFOs."""
     with open(f"/proc/{pid}/fdinfo/{fd}") as file:
-        flags = next(line for line in file if line.startswith("flags:"))
-    return int(flags.split()[1], 8) & os.O_ACCMODE == os.O_RDWR
+        flags = int(next(line for line in file if line.startswith("flags:")).split()[1], 8)
+    return flags & os.O_ACCMODE == os.O_RDWR and flags & os.O_NONBLOCK != 0
 
 
 def caught(site, guardian, *, with_supervisor):
@@ -104,6 +106,35 @@ def test_every_line_once_and_in_order(open_site, user):
     stop_flooding(site)
     for service in ("one", "two"):
         check_complete(site, service)
+
+
+@pytest.mark.timeout(60)
+def test_guardian_and_supervisor_die_over_it(open_site, user):
+    """Nobody holds the pipe then but the logger, who ends with them: it writes first what is in there."""
+    site = open_site(user)
+    site.start()
+    pids = site.running("guardian", "supervisor", "logger", "one", "two")
+    with ExitStack() as stopped:
+        until(lambda: stopped_over_it(stopped, pids), "something is in the pipe")
+        stopped.enter_context(frozen(pids["supervisor"]))  # or it would become the guardian
+        kill_hard(pids["guardian"], pids["supervisor"])
+    site.process.wait()
+    wait_gone(pids["logger"])
+    site.start()
+    assert site.running("one", "two") == {name: pids[name] for name in ("one", "two")}
+    stop_flooding(site)
+    for service in ("one", "two"):
+        check_complete(site, service)
+
+
+def stopped_over_it(stopped, pids):
+    """Whether the logger was stopped with something in the pipe; it stays so as long as `stopped`."""
+    with ExitStack() as attempt:
+        attempt.enter_context(frozen(pids["logger"]))
+        if in_transfer(pids["guardian"]):
+            stopped.push(attempt.pop_all())
+            return True
+    return False
 
 
 @pytest.mark.timeout(60)

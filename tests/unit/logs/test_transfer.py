@@ -3,6 +3,7 @@ stream comes back to its FIFO meanwhile."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -363,4 +364,58 @@ def test_in_a_flood_nobody_listens(site: Site) -> None:
     loop.run()
     assert list(loop.watched) == [logger.streams["a.log"].lives[0].fd], "quiet again"
     assert len(contents(site, "a.log")) == len(FIRST) + 1024 * (900 + 100 + 900 + 900 + 1)
+    logger.die()
+
+
+@pytest.mark.parametrize("length", [2100, 4100, 100])
+def test_a_fifo_that_is_full_by_its_pages_is_a_flood(site: Site, length: int) -> None:
+    """A line that does not fit into what is left of a page begins a new one: half of the bytes may be all there is."""
+    site.say("a.log", 1, b"")
+    fifo = site.fifos["a.log", 1]
+    fcntl.fcntl(fifo[0], fcntl.F_SETPIPE_SZ, 1 << 16)
+    fill(fifo[1], length)
+    logger = Logger(site, max_size=1 << 30)
+    logger.capture()
+    logger.loop.run(stream.PAUSE_S + stream.BRIEF_S / 2)
+    assert fcntl.fcntl(fifo[0], fcntl.F_GETPIPE_SZ) == ROOMY
+    logger.die()
+
+
+def fill(fd: int, length: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(fd, b"x" * (length - 1) + b"\n")
+
+
+def test_what_a_life_that_ends_in_trouble_lost_is_marked(site: Site) -> None:
+    site.say("a.log", 1, FIRST)
+    os.mkdir(os.path.join(site.log_dir, "a.log"))
+    logger = Logger(site, on_full="drop")
+    logger.capture()
+    logger.loop.run()
+    os.rmdir(os.path.join(site.log_dir, "a.log"))
+    logger.streams["a.log"].over(1)
+    logger.loop.run(5.0)
+    assert site.drained == [("a.log", 1)]
+    assert logger.troubles[-1] == ("", len(FIRST))
+    assert [record[2] for record in layout(site.log_dir, "a.log").marks.of_kind(index.DROP)] == [len(FIRST)]
+
+
+def test_who_ends_pours_out_what_is_in_the_pipe(site: Site) -> None:
+    """Over as many files as it takes; the FIFO is left to who comes next, the services hold it."""
+    logger = left_behind(site)
+    logger.capture()
+    logger.streams["a.log"].pour_out()
+    assert waiting(site.pipe[0]) == 0
+    assert contents(site, "a.log") == FIRST
+    assert waiting(site.fifos["a.log", 1][0]) == len(SECOND)
+    logger.die()
+
+
+def test_what_cannot_be_poured_out_hinders_no_end(site: Site) -> None:
+    logger = left_behind(site)
+    os.mkdir(os.path.join(site.log_dir, "a.log"))
+    logger.capture()
+    logger.streams["a.log"].pour_out()
+    assert waiting(site.pipe[0]) == len(FIRST)
     logger.die()
