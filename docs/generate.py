@@ -20,7 +20,7 @@ from amonsup import verbs
 from amonsup.cli.manual import usage
 from amonsup.config import not_yet, watch_rules
 from amonsup.config.keys import Table
-from amonsup.config.service_keys import BACKOFF, LOGGING, SERVICE, START_LIMIT
+from amonsup.config.service_keys import BACKOFF, HEALTHCHECK, LOGGING, SERVICE, START_LIMIT
 from amonsup.config.site_keys import ACCESS, SITE
 from amonsup.config.specs import Condition, Dependency, RestartPolicy, ServiceSpec, ServiceType, StartLimit
 from amonsup.supervisor.core import commands, table
@@ -185,6 +185,7 @@ def record_keys() -> str:
     for title, record, prefix in (
         ("backoff", BACKOFF, ""),
         ("start_limit", START_LIMIT, ""),
+        ("healthcheck", HEALTHCHECK, ""),
         ("logging", LOGGING, "logging."),
     ):
         parts += [f"`{title}`:", "", _keys(record.keys, not_yet.SERVICE, prefix), ""]

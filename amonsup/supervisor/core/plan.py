@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from amonsup.config.specs import ServiceSpec
+from amonsup.supervisor.core import restart
 from amonsup.supervisor.model.phases import LIVE, Desired, Phase
 from amonsup.supervisor.model.records import ServiceState
 
@@ -117,4 +118,7 @@ def _changed(old: ServiceSpec, new: ServiceSpec, state: ServiceState | None) -> 
     if state.phase in (Phase.BACKOFF, Phase.FATAL, Phase.QUARANTINED):
         # A new command may be just the cure: do not let it sit out the old one's penalty.
         return Change(new.name, "restart", f"{what}; was {state.phase.value}")
+    if state.phase is Phase.EXITED and state.exits and not restart.is_success(old, state.exits[-1]):
+        # So too for what is not tried again by itself; who waits for it would wait for ever.
+        return Change(new.name, "restart", f"{what}; had failed")
     return Change(new.name, "change", f"{what}; was {state.phase.value}")

@@ -23,7 +23,7 @@ from amonsup.config.specs import (
 )
 from amonsup.supervisor.core.plan import BORN_WITH, Change, differing, digest, plan
 from amonsup.supervisor.model.phases import LIVE, Desired, Phase
-from amonsup.supervisor.model.records import ServiceState, Task
+from amonsup.supervisor.model.records import ExitReport, ServiceState, Task
 from tests.support.playbook import Playbook, following, service
 
 # ---- every field ---------------------------------------------------------------------------------------------------
@@ -247,6 +247,14 @@ LATENT = service("s", autostart=False)
 def plan_of(old: ServiceSpec | None, new: ServiceSpec | None, phase: Phase | None) -> list[Change]:
     states = {} if phase is None else {"s": ServiceState(name="s", phase=phase, desired=Desired.UP)}
     return plan({"s": old} if old else {}, {"s": new} if new else {}, states)
+
+
+@pytest.mark.parametrize(("code", "action", "why"), [(0, "change", "was exited"), (3, "restart", "had failed")])
+def test_what_had_failed_for_good_gets_its_cure(code: int, action: str, why: str) -> None:
+    exits = (ExitReport(generation=1, reason=f"exit {code}", at=1.0, code=code),)
+    states = {"s": ServiceState(name="s", phase=Phase.EXITED, desired=Desired.DOWN, exits=exits)}
+    assert plan({"s": SAME}, {"s": BORN}, states) == [Change("s", action, f"changed: umask; {why}")]
+    assert plan({"s": SAME}, {"s": POLICY}, states) == [Change("s", "change", "changed: restart")]
 
 
 def test_what_somebody_is_just_stopping_is_not_started_again() -> None:
