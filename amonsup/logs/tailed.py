@@ -115,6 +115,7 @@ class Beat:
         "retry_s",
         "rules",
         "service",
+        "spared",
         "tails",
         "wanted",
         "watches",
@@ -137,6 +138,8 @@ class Beat:
         self.answered: set[tuple[int, int]] = set()
         self.is_asking = False
         self.is_asked_again = False  # since the question went out something else has happened
+        # While it is looked for files because a rotation was wanted: those that it has met already.
+        self.spared: set[tuple[int, int]] | None = None
         self.is_known = False  # it was looked for before: what appears now is new
         self.ask_at = 0.0
         self.retry_s = RETRY_S

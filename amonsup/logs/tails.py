@@ -146,6 +146,11 @@ class Tails:
                 self._records.mark(beat.service)
             for tail in beat.tails.values():
                 self._give_up_copies(beat, tail)
+            if beat.spared is not None:
+                for key in beat.tails.keys() - beat.spared:
+                    self._cuts.cut(beat, beat.tails[key])
+                is_still_looked_for = beat.is_asking or beat.is_asked_again
+                beat.spared = set(beat.tails) if is_still_looked_for else None
             if beat.is_asked_again:
                 self.ask(beat)
             self._drop_formers(beat)
@@ -163,11 +168,14 @@ class Tails:
         self._cuts.done(beat, tail, copy)
 
     def rotate(self, service: str) -> None:
-        """All files of the service, now."""
+        """All files of the service, now; one that is too young to be known, as soon as it is found."""
         beat = self._beats.get(service)
         if beat is not None:
+            if beat.instance >= 0:
+                self._take_events(beat)
             for tail in list(beat.tails.values()):
                 self._cuts.cut(beat, tail)
+            beat.spared = set(beat.tails) if beat.is_asking else None
 
     # -- events --
 
@@ -187,13 +195,17 @@ class Tails:
 
     def _events(self, beat: Beat) -> None:
         """Something happened; a short pause afterwards, because a file that is written line by line tells of each."""
+        if self._take_events(beat):
+            self._loop.unwatch(beat.instance)
+            beat.paused = True
+            self._loop.call_at(self._loop.now() + PAUSE_S, lambda: self._listen(beat))
+
+    def _take_events(self, beat: Beat) -> bool:
+        """False: there were none."""
         try:
             raw = os.read(beat.instance, READ_EVENTS)
         except BlockingIOError:
-            return
-        self._loop.unwatch(beat.instance)
-        beat.paused = True
-        self._loop.call_at(self._loop.now() + PAUSE_S, lambda: self._listen(beat))
+            return False
         grown: dict[Tail, None] = {}
         for number, mask, name in inotify.parse(raw):
             tail = beat.watches.get(number)
@@ -208,6 +220,7 @@ class Tails:
                 self.ask(beat)
         for tail in grown:
             self.look(beat, tail)
+        return True
 
     def ask(self, beat: Beat) -> None:
         """Have an attendant look again, not more often than every ASK_S."""

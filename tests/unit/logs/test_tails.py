@@ -294,3 +294,32 @@ def test_nothing_is_cut_before_it_is_on_record_that_it_was_judged(tmp_path: Path
     world.tails.rotate("s")
     assert world.sent[-1]["do"] == "cut"
     assert world.watches.recorded_position(tail.log) == 5000
+
+
+def test_a_file_too_young_to_be_known_is_rotated_once_it_is_found(tmp_path: Path, world: World) -> None:
+    """The kernel has told of it; who looks for files is asked once a second at most."""
+    cut = lambda: [each["path"] for each in world.sent if each["do"] == "cut"]  # noqa: E731
+    old, young = tmp_path / "old.log", tmp_path / "young.log"
+
+    def told(path: Path) -> dict[str, Any]:
+        path.write_text("line\n")
+        return a_file(str(path)) | {"dev": path.stat().st_dev, "ino": path.stat().st_ino, "watch": 99}
+
+    instance = inotify.make()
+    number = inotify.add(instance, str(tmp_path), inotify.DIRECTORY_MASK)
+    world.tails.follow("s", [f"{tmp_path}/*.log"], 0)
+    records = [told(old)]
+    message = {"do": "files", "service": "s", "problems": [], "directories": [[number, "*.log"]]}
+    fds = [instance, os.open(old, os.O_RDONLY)]
+    world.tails.found({**message, "files": records, "first": True, "last": True}, fds)
+    records.append(told(young))
+    world.tails.rotate("s")
+    assert cut() == [str(old)]
+    fds = [os.dup(instance), os.open(old, os.O_RDONLY), os.open(young, os.O_RDONLY)]
+    world.tails.found({**message, "files": records, "first": True, "last": True}, fds)
+    assert cut() == [str(old), str(young)]
+    world.tails.ask(world.tails._beats["s"])
+    third = told(tmp_path / "third.log")
+    fds = [os.dup(instance), os.open(tmp_path / "third.log", os.O_RDONLY)]
+    world.tails.found({**message, "files": [third], "first": True, "last": True}, fds)
+    assert cut() == [str(old), str(young)], "what comes later was not meant"
