@@ -20,14 +20,17 @@ _TONES = {"start": Tone.GOOD, "add": Tone.GOOD, "stop": Tone.BAD, "restart": Ton
 
 
 def plan_page(result: PlanResult) -> Page:
-    if not result.changes:
-        blocks: Page = [line("nothing to change")]
-    else:
+    blocks: Page = []
+    if result.changes:
         rows = tuple(
             (Cell(change.action, _TONES[change.action]), Cell(change.name, Tone.STRONG), Cell(change.why))
             for change in result.changes
         )
         blocks = [Table(("ACTION", "SERVICE", "WHY"), rows)]
+    if result.site_changes:
+        blocks.append(line(f"amonsup.yaml changed: {', '.join(result.site_changes)}"))
+    if not blocks:
+        blocks = [line("nothing to change")]
     return [*blocks, *(line(Cell(f"! {warning}", Tone.BAD)) for warning in result.warnings)]
 
 
@@ -48,7 +51,9 @@ VERB = Verb(
     summary="Make conf.d what runs: shows the plan, touches only what changed.",
     details=(
         "A service is restarted only if what its process is born with changed (command, user, environment …); a "
-        "restart policy, a dependency or logging changes in place. One invalid file: nothing changes, exit status 2."
+        "restart policy, a dependency or logging changes in place. What had given up (backoff, fatal, or exited with a "
+        "failure) gets a new start by such a change: it may be the cure. One invalid file: nothing changes, exit "
+        "status 2."
     ),
     arguments=Arguments,
     answer=OperationResult,

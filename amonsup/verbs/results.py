@@ -131,8 +131,11 @@ class PlanLine(msgspec.Struct, frozen=True):
 
 
 class PlanResult(msgspec.Struct, frozen=True):
+    """`site_changes`: the keys of amonsup.yaml that would change."""
+
     changes: tuple[PlanLine, ...]
     warnings: tuple[str, ...] = ()
+    site_changes: tuple[str, ...] = ()
 
 
 class TreeRow(msgspec.Struct, frozen=True):

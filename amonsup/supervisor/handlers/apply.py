@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amonsup.config.instances import Scaled, expand, in_force, problem
-from amonsup.config.specs import Loaded
+from amonsup.config.specs import Loaded, SiteSpec
 from amonsup.supervisor.core.plan import plan
 from amonsup.supervisor.handlers import plans
 from amonsup.supervisor.handlers.desk import LATER, Call, Desk, Later, Refusal, mutating
@@ -12,6 +12,9 @@ from amonsup.verbs.results import PlanLine, PlanResult
 
 FIXED = ("run_dir", "state_dir", "log_dir", "socket", "log_user")
 """What a running daemon cannot change about itself."""
+
+SITE_KEYS = ("site", "conf_d", "user", "tags", "access", "xmpp")
+"""What it can."""
 
 
 def handle(desk: Desk, call: Call) -> Later | Refusal:
@@ -39,16 +42,23 @@ def _loaded(desk: Desk, call: Call, outcome: Loaded | str) -> None:
         return
     new = {spec.name: spec for spec in expand(outcome.fleet.services, scaled)}
     changes = plan(desk.fleet.specs, new, desk.fleet.states)
+    site_changes = _site_changes(desk.applied().site, outcome.site)
     args: Arguments = call.args
     if args.dry_run:
         lines = tuple(PlanLine(change.name, change.action, change.why) for change in changes)
-        desk.reply(call, PlanResult(lines, outcome.warnings))
+        desk.reply(call, PlanResult(lines, outcome.warnings, site_changes))
         return
     refusal = mutating(desk) or plans.held(desk, new)  # it took a moment to parse
     if refusal is not None:
         desk.reply(call, refusal)
         return
-    desk.commit(call, outcome, scaled, plans.operation(desk, call, changes), plans.renewed(changes))
+    operation = plans.operation(desk, call, changes, site_changes=site_changes)
+    desk.commit(call, outcome, scaled, operation, plans.renewed(changes))
+
+
+def _site_changes(old: SiteSpec, new: SiteSpec) -> tuple[str, ...]:
+    """What an apply may change about the site and does: who may do what is worth being seen before it is so."""
+    return tuple(key for key in SITE_KEYS if getattr(old, key) != getattr(new, key))
 
 
 def _scales(scaled: dict[str, Scaled]) -> str:

@@ -25,7 +25,9 @@ def renewed(changes: list[Change]) -> list[str]:
     return [change.name for change in changes if change.action in ("change", "restart", "add")]
 
 
-def operation(desk: Desk, call: Call, changes: list[Change], note: str = "") -> Operation:
+def operation(
+    desk: Desk, call: Call, changes: list[Change], note: str = "", *, site_changes: tuple[str, ...] = ()
+) -> Operation:
     """A task for each change that concerns a process."""
     tasks = {
         change.name: Task(
@@ -40,7 +42,10 @@ def operation(desk: Desk, call: Call, changes: list[Change], note: str = "") -> 
     numbers: dict[str, int] = {}
     for change in changes:
         numbers[change.action] = numbers.get(change.action, 0) + 1
-    done = ", ".join(f"{action} {count}" for action, count in numbers.items()) or "nothing to change"
+    parts = [f"{action} {count}" for action, count in numbers.items()]
+    if site_changes:
+        parts.append(f"amonsup.yaml changed: {', '.join(site_changes)}")
+    done = ", ".join(parts) or "nothing to change"
     return Operation(
         id=call.id,
         verb=call.verb,
