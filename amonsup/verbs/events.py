@@ -35,7 +35,7 @@ _TONES = {
 
 
 def event_line(event: Happening) -> Line:
-    by = f"  ({event.by})" if event.by else ""
+    by = f"  ({event.by})" if event.by and f"by {event.by}" not in event.text else ""
     rule = f"{event.rule}: " if event.rule else ""
     suppressed = f"  (+{event.suppressed} suppressed)" if event.suppressed else ""
     return line(
@@ -44,7 +44,7 @@ def event_line(event: Happening) -> Line:
         Cell(event.service or "-", Tone.STRONG),
         "  ",
         Cell(event.kind, _TONES.get(event.kind, Tone.PLAIN)),
-        f"  {rule}{event.text}{suppressed}{by}",
+        f"  {rule}{event.text}{suppressed}{by}" if rule or event.text or suppressed else by,
     )
 
 

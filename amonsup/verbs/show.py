@@ -22,7 +22,7 @@ def _exit(row: ExitRow) -> str:
         parts.append(f"after {duration(row.uptime_s)}" + (f" (began {row.began})" if row.began else ""))
     if row.max_rss_bytes:
         parts.append(f"cpu {row.cpu_s:.2f}s, at most {size(row.max_rss_bytes)}")
-    if row.by:
+    if row.by and f"by {row.by}" not in row.reason:
         parts.append(f"by {row.by}")
     if row.strays:
         parts.append(f"left behind and killed: {', '.join(row.strays)}")
@@ -34,7 +34,7 @@ def _usage(row: StatusRow) -> str:
         return ""
     parts = [f"cpu {row.cpu_percent or 0:.0f}%", f"memory {size(row.memory_bytes)}"]
     if row.tasks is not None:
-        parts.append(f"{row.tasks} tasks")
+        parts.append(f"{row.tasks} task{'' if row.tasks == 1 else 's'}")
     if row.open_files is not None:
         parts.append(f"{row.open_files} open files")
     if row.io_read_bytes is not None:
@@ -48,8 +48,32 @@ def _health(row: HealthRow) -> str:
     return text + (f"; next in {duration(row.next_s)}" if row.next_s is not None else "") + f" ({row.check})"
 
 
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+_SECONDS = frozenset(
+    {"every", "initial", "interval", "max", "min_uptime", "reset_after", "start_period", "start_timeout", "step"}
+    | {"stop_grace_period", "timeout", "watchdog", "within"}
+)
+_BYTES = frozenset({"max_size", "max_total", "mem_limit"})
+
+
+def _value(key: str, value: Any) -> str:
+    written = _as_written(key, value)
+    return written if isinstance(written, str) else msgspec.json.encode(written).decode()
+
+
+def _as_written(key: str, value: Any) -> Any:
+    """A value of a spec as conf.d would have it: with its unit."""
+    if isinstance(value, dict):
+        return {name: _as_written(name, each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_as_written("", each) for each in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    if key in _SECONDS:
+        return f"{value:g}s"
+    if key in _BYTES:
+        shift, unit = next((s, u) for s, u in ((30, "GiB"), (20, "MiB"), (10, "KiB"), (0, "B")) if not value % (1 << s))
+        return f"{int(value) >> shift}{unit}"
+    return value
 
 
 def page(result: ShowResult) -> Page:
@@ -90,7 +114,7 @@ def page(result: ShowResult) -> Page:
     field("log", result.log)
     for name, text in result.facts.items():
         field(name, text)
-    _section(blocks, "spec in force", [f"{key}: {_value(value)}" for key, value in result.spec.items()])
+    _section(blocks, "spec in force", [f"{key}: {_value(key, value)}" for key, value in result.spec.items()])
     _section(blocks, "last exits", [_exit(row) for row in reversed(result.exits)])
     _section(blocks, "last lines", list(result.last_lines))
     return blocks
