@@ -10,6 +10,7 @@ import json
 import os
 import random
 
+import pytest
 from support.site import is_alive, until
 
 APPLIES = 1000 if os.environ.get("AMONSUP_SOAK") else 30
@@ -23,7 +24,7 @@ BROKEN = [
     "services: {a: {command: sleep 9}, a: {command: sleep 8}}",
     "services: {kept-1: {command: sleep 9}}",  # the name is taken
     "services: {supervisor: {command: sleep 9}}",
-    "services: {a: {command: sleep 9, healthcheck: {test: [CMD, x]}}}",
+    "services: {a: {command: sleep 9, healthcheck: {tcp: nowhere}}}",
     "services: {a: {command: sleep 9, stop_grace_period: soon}}",
     "services: [",
     "\x00",
@@ -40,9 +41,10 @@ IN_PLACE = {
 }
 
 
+@pytest.mark.timeout(120 + APPLIES)
 def test_what_is_not_changed_is_left_alone(open_site, who):
     chance = random.Random(0xA)
-    site = open_site(who).start()
+    site = open_site(who, patches="eager_guardian").start()
     kept = site.running("kept-1", "kept-2")
     running: dict[str, tuple[dict, int]] = {}  # name -> (spec, pid)
     wanted: dict[str, dict] = {}
