@@ -28,6 +28,11 @@ def fingerprint(conf_d: str) -> str:
     return digest(contents)
 
 
+def of_file(path: str) -> str:
+    """A digest of one file's content."""
+    return digest({os.path.basename(path): _bytes(path)})
+
+
 def _bytes(path: str) -> bytes:
     try:
         return files.read(path, is_trusting=True)

@@ -16,7 +16,7 @@ import msgspec
 from amonsup.config import files
 from amonsup.config.errors import ConfigError, Findings, printable
 from amonsup.config.fields import Scope
-from amonsup.config.fingerprints import digest, fingerprint
+from amonsup.config.fingerprints import digest, fingerprint, of_file
 from amonsup.config.fleet_checks import Ground, check
 from amonsup.config.services import Draft, read_services
 from amonsup.config.site import default_site, find_config_file, load_site, read_site
@@ -49,7 +49,13 @@ def load(config_file: str, *, environ: Mapping[str, str], euid: int) -> Loaded |
     errors = findings.errors()
     if errors:
         return errors
-    return Loaded(site=site, fleet=_fleet(drafts), fingerprint=digest(contents), warnings=tuple(findings.warnings))
+    return Loaded(
+        site=site,
+        fleet=_fleet(drafts),
+        fingerprint=digest(contents),
+        site_fingerprint=of_file(config_file),
+        warnings=tuple(findings.warnings),
+    )
 
 
 def check_file(path: str, *, environ: Mapping[str, str], euid: int) -> Checked | list[ConfigError]:

@@ -228,4 +228,5 @@ class Loaded(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     site: SiteSpec
     fleet: Fleet
     fingerprint: str
+    site_fingerprint: str = ""  # of amonsup.yaml; an older version left none
     warnings: tuple[str, ...] = ()

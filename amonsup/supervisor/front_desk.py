@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from amonsup import __version__
-from amonsup.config.fingerprints import fingerprint
+from amonsup.config.fingerprints import fingerprint, of_file
 from amonsup.config.instances import Scaled
 from amonsup.config.specs import Loaded, ServiceSpec
 from amonsup.supervisor import helper_process
@@ -101,6 +101,9 @@ class FrontDesk:
         found = []
         if fingerprint(self.site.conf_d) != self.applied().fingerprint:
             found.append("conf.d differs from what is applied: amonsup apply --dry-run shows how")
+        known = self.applied().site_fingerprint
+        if known and of_file(self.site.config_file) != known:
+            found.append("amonsup.yaml differs from what is applied: amonsup apply --dry-run shows how")
         if self.fleet.is_watching_only:
             found.append("the supervisor died repeatedly: it adopts and watches only, for half a minute")
         if self.fleet.is_shutting_down:
