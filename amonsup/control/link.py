@@ -121,7 +121,7 @@ class Supervisor:
 
     def tell(self, session: str, text: str) -> None:
         """How a session is, for `status`."""
-        packet = json.dumps({"do": "session", "name": session, "text": text[:200]}).encode()
+        packet = json.dumps({"do": "session", "name": session, "text": text[:300]}).encode()
         try:
             self._link.send(packet)
         except OSError:

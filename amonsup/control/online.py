@@ -19,6 +19,7 @@ import slixmpp
 
 from amonsup.config.xmpp_specs import Room as RoomSpec
 from amonsup.config.xmpp_specs import Session
+from amonsup.control.core import remedies
 from amonsup.control.core.room import Room, Step
 from amonsup.control.xmpp import stanzas
 from amonsup.control.xmpp.client import CertificateError, Client, ConnectError, Endpoint, tls_context
@@ -30,21 +31,13 @@ ANSWER_S = 15.0
 MOST_OFF_S = 60.0
 """Commands that are older are not carried out (supervisor/core/remote.py): so far a clock may be off."""
 
-_CERTIFICATE_REMEDIES = (
-    ("expired", "renew it on the server; or is this machine's clock wrong?"),
-    ("not yet valid", "is this machine's clock right?"),
-    ("mismatch", "it must name the domain of the account"),
-    ("self-signed", "ca_file: names the authority to believe, if it is one of your own"),
-    ("self signed", "ca_file: names the authority to believe, if it is one of your own"),
-    ("issuer", "ca_file: names the authority to believe, if it is one of your own"),
-)
-
 
 class Visitor(Client):
     """A client that remembers how it was encrypted; without a password it leaves before the login."""
 
     def __init__(self, spec: Session, password: str | None, context: ssl.SSLContext) -> None:
         super().__init__(f"{spec.jid}/{RESOURCE}", password or "", context, spec.proxy)
+        self._spec = spec
         self.encryption = ""
         self.why = ""
         self.step = "tls"
@@ -58,12 +51,15 @@ class Visitor(Client):
         self.on_element("presence", f"{{{stanzas.CLIENT}}}presence", self._on_presence)
         self.add_event_handler("session_start", lambda _: self._end(is_in=True))
         self.add_event_handler("disconnected", lambda _: self._end(why="the server closed the connection"))
-        self.add_event_handler("failed_auth", lambda stanza: self._end("login", f"refused: {stanza['condition']}"))
-        self.add_event_handler("no_auth", lambda _: self._end("login", "the server offers none that is safe (SCRAM)"))
+        self.add_event_handler("failed_auth", lambda stanza: self._end("login", self._refused(stanza["condition"])))
+        self.add_event_handler("no_auth", lambda _: self._end("login", remedies.NO_SCRAM))
         self.add_event_handler("ssl_invalid_chain", lambda error: self._end("tls", certificate_words(error)))
         self.add_event_handler("insecure", lambda text: self._end("tls", str(text)))
         self.add_event_handler("hostile", lambda text: self._end(why=f"the server sent {text}"))
         self.add_event_handler("stream_error", lambda error: self._end(why=f"stream error {error['condition']}"))
+
+    def _refused(self, condition: str) -> str:
+        return remedies.login(condition, self._spec.jid, self._spec.password_file)
 
     async def _handle_stream_features(self, features: Any) -> bool | None:
         tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
@@ -141,7 +137,7 @@ class Trial:
                 await visitor.open(endpoint)
             except CertificateError as error:
                 self._row("tcp", True, where)
-                self._row("tls", False, _with_remedy(str(error)))
+                self._row("tls", False, remedies.certificate(str(error)))
                 return False
             except ConnectError as error:
                 way = "the proxy" if self._spec.proxy else "a firewall on the way out"
@@ -183,10 +179,7 @@ class Trial:
             self._row("login", None, self._no_password)
             return False
         if not is_in:
-            text = visitor.why
-            if visitor.step == "login":
-                text += f"; is there an account {self._spec.jid}, and is {self._spec.password_file} its password?"
-            self._row(visitor.step, False, text)
+            self._row(visitor.step, False, visitor.why)
             return False
         bound = visitor.boundjid.bare
         self._row("login", bound == self._spec.jid, bound if bound == self._spec.jid else f"bound {bound} instead")
@@ -246,12 +239,7 @@ class Trial:
 
 def certificate_words(error: Exception) -> str:
     reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
-    return _with_remedy(f"certificate: {reason}")
-
-
-def _with_remedy(text: str) -> str:
-    remedy = next((remedy for word, remedy in _CERTIFICATE_REMEDIES if word in text.lower()), "")
-    return f"{text}; {remedy}" if remedy else text
+    return remedies.certificate(f"certificate: {reason}")
 
 
 def _lasts(certificate: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ AGENT = "gsi@localhost/amonsup"
 SELDOM = "next attempt in 3"  # three hundred and some seconds
 
 CASES = {  # part, certificate, what status says of it
-    "strips-tls": (hostile.strips_tls, "good", "the server offers no encryption"),
+    "strips-tls": (hostile.strips_tls, "good", "the server offers no encryption; it must have STARTTLS"),
     "plain-only": (hostile.offers_plain_only, "good", "offers no login that is safe (SCRAM)"),
     "redirects": (hostile.redirects, "good", "the server sends us to another host"),
     "bombs": (hostile.bombs, "good", "the server sent a document type"),
@@ -20,14 +20,27 @@ CASES = {  # part, certificate, what status says of it
     "never-ends": (hostile.never_ends, "good", "the server sent a stanza of more than"),
     "throws-out": (hostile.throws_out, "good", "connection lost"),
     "raves": (hostile.raves, "good", "the server sent not XML"),
-    "expired": (hostile.encrypts, "expired", "certificate has expired"),
-    "other-name": (hostile.encrypts, "other", "certificate is not valid for 'other-name.test'"),
-    "self-made": (hostile.encrypts, "foreign", "unable to get local issuer"),
+    "expired": (hostile.encrypts, "expired", "certificate has expired; renew it on the server"),
+    "other-name": (
+        hostile.encrypts,
+        "other",
+        "not valid for 'other-name.test'.; it must name the domain of the account",
+    ),
+    "self-made": (hostile.encrypts, "foreign", "unable to get local issuer certificate; ca_file: names"),
 }
 ALSO = {
-    "wrong-password": ("password_file: wrong, host: 127.0.0.1, port: {port}, ca_file: {ca}", "login refused"),
-    "unknown-host": ("password_file: pw, host: nobody.invalid", "nobody.invalid:5222: "),
-    "nobody-there": ("password_file: pw, host: 127.0.0.1, port: 1", "127.0.0.1:1: Connection refused"),
+    "wrong-password": (
+        "password_file: wrong, host: 127.0.0.1, port: {port}, ca_file: {ca}",
+        "login refused: not-authorized; is there an account gsi",
+    ),
+    "unknown-host": (
+        "password_file: pw, host: nobody.invalid",
+        "Name or service not known; amonsup check --online tells",
+    ),
+    "nobody-there": (
+        "password_file: pw, host: 127.0.0.1, port: 1",
+        "127.0.0.1:1: Connection refused; amonsup check --online tells",
+    ),
 }
 
 

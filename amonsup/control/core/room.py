@@ -92,7 +92,8 @@ class Room:
         lacking = [word for feature, word in NEEDED.items() if feature not in features]
         self.is_right = not lacking
         if lacking:
-            self.trouble = f"not {', not '.join(lacking)}: only alerts go there, and affiliations grant nothing"
+            what = f"not {', not '.join(lacking)}"
+            self.trouble = f"{what}: only alerts go there, affiliations grant nothing; its owner can set it right"
 
     def standing(self, person: str) -> str:
         """The affiliation of a bare address that is in the room just now; empty if it proves nothing."""
@@ -128,7 +129,7 @@ _WHY_OUT = {
     "332": "the server of the room goes down",
 }
 _WHY_NOT = {
-    "registration-required": "members-only, and this account is no member",
+    "registration-required": "members-only, and this account is no member; its owner can invite it",
     "forbidden": "banned from the room",
     "not-authorized": "the room wants a password",
     "not-allowed": "rooms may not be made there",

@@ -22,6 +22,7 @@ import slixmpp
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 
+from amonsup.control.core import remedies
 from amonsup.control.xmpp.guard import Guard, HostileError
 
 MECHANISMS = [f"SCRAM-SHA-{size}{plus}" for plus in ("-PLUS", "") for size in (512, 256, 1)]
@@ -215,7 +216,7 @@ class Client(slixmpp.ClientXMPP):
         """No login, and nothing else, on a stream that is not encrypted: a server that offers no TLS is not ours."""
         is_encrypted = self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
         if not is_encrypted and features.xml.find(TLS_FEATURE) is None:
-            self.event("insecure", "the server offers no encryption")
+            self.event("insecure", remedies.NO_ENCRYPTION)
             self.abort()
             return True
         result: bool | None = await super()._handle_stream_features(features)

@@ -20,6 +20,7 @@ from xml.etree.ElementTree import Element
 import slixmpp
 
 from amonsup.config.xmpp_specs import Session as SessionSpec
+from amonsup.control.core import remedies
 from amonsup.control.core.outbox import Outbox
 from amonsup.control.core.reconnect import Loss, Reconnect
 from amonsup.control.core.records import Asked, Outgoing, Priority, Said, Seen
@@ -155,10 +156,10 @@ class Session:
             endpoints = await self._client.endpoints(self.spec.hosts, self.spec.ports)
             await self._client.open(endpoints[self._reconnect.endpoint % len(endpoints)])
         except CertificateError as error:
-            self._lost(Loss.INSECURE, str(error))
+            self._lost(Loss.INSECURE, remedies.certificate(str(error)))
             return
         except ConnectError as error:
-            self._why = str(error)
+            self._why = remedies.unreachable(str(error))
             return
         if await self._wait_for_session():
             await self._stay_up()
@@ -173,7 +174,7 @@ class Session:
             for wait in waits:
                 wait.cancel()
         if not self._established.is_set() and not self._gone.is_set():
-            self._why = f"no session within {ESTABLISH_S:.0f} s"
+            self._why = remedies.unreachable(f"no session within {ESTABLISH_S:.0f} s")
         return self._established.is_set() and not self._gone.is_set()
 
     async def _stay_up(self) -> None:
@@ -283,8 +284,8 @@ class Session:
             "session_start": lambda _: self._up(is_resumed=False),
             "session_resumed": lambda _: self._up(is_resumed=True),
             "disconnected": lambda _: self._gone.set(),
-            "failed_auth": lambda stanza: self._lost(Loss.REFUSED, f"login refused: {stanza['condition']}"),
-            "no_auth": lambda _: self._lost(Loss.INSECURE, "the server offers no login that is safe (SCRAM)"),
+            "failed_auth": self._on_refusal,
+            "no_auth": lambda _: self._lost(Loss.INSECURE, remedies.NO_SCRAM),
             "ssl_invalid_chain": self._on_bad_certificate,
             "insecure": lambda text: self._lost(Loss.INSECURE, str(text)),
             "strange": lambda sender: self._handler.strange(str(sender)),
@@ -305,9 +306,13 @@ class Session:
         if loss is Loss.INSECURE:
             self._handler.distrusted(self)
 
+    def _on_refusal(self, stanza: Any) -> None:
+        words = remedies.login(stanza["condition"], self.spec.jid, self.spec.password_file)
+        self._lost(Loss.REFUSED, f"login {words}")
+
     def _on_bad_certificate(self, error: Exception) -> None:
         reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
-        self._lost(Loss.INSECURE, f"certificate of the server: {reason}")
+        self._lost(Loss.INSECURE, remedies.certificate(f"certificate of the server: {reason}"))
         self._client.abort()
 
     def _on_ack(self, stanza: Any) -> None:
@@ -320,9 +325,9 @@ class Session:
             self._handler.distrusted(self)
         losses = {"conflict": Loss.CONFLICT, "system-shutdown": Loss.RESTART}
         words = {
-            "conflict": "the account is in use elsewhere",
-            "system-shutdown": "the server goes down",
-            "see-other-host": "the server sends us to another host, which may be a trick; name it in host:",
+            "conflict": remedies.IN_USE,
+            "system-shutdown": remedies.GOES_DOWN,
+            "see-other-host": remedies.ELSEWHERE,
         }
         text = f": {error['text'][:100]}" if error["text"] else ""
         self._lost(losses.get(word, Loss.NETWORK), words.get(word, f"stream error {word}{text}"))
