@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.person import COMMANDS, body, condition, note
+from support.site import until
 
 AGENT = "gsi@localhost/amonsup"
 SITE = "gsi@localhost"
@@ -183,3 +184,70 @@ def test_control_is_nobody_on_the_public_socket(site):
     assert "password" not in (site.path / "stderr").read_text()
     command_line = Path(f"/proc/{row['pid']}/cmdline").read_bytes()
     assert b"secret" not in command_line
+
+
+DISCO = "http://jabber.org/protocol/disco"
+CAPS = "http://jabber.org/protocol/caps"
+
+
+def test_the_site_can_be_looked_into(site, people):
+    """An item a service, with its state; features that never change, under the hash that presence carries."""
+    viewer = people("viewer")
+    shown = online(viewer)
+
+    def query(namespace, node="", tag="query"):
+        attribute = f" node='{node}'" if node else ""
+        answer = viewer.ask(AGENT, "get", f"<{tag} xmlns='{namespace}'{attribute}/>")
+        assert condition(answer) == "", (namespace, node)
+        return answer[0] if len(answer) else answer
+
+    def items():
+        return {item.get("node"): item.get("name") for item in query(f"{DISCO}#items")}
+
+    assert items() == {"service/ce": "ce: running", "service/db": "db: running"}
+    assert query(f"{DISCO}#info", "service/ce")[0].get("name") == "ce: running"
+    caps = shown.find(f"{{{CAPS}}}c")
+    node = f"{caps.get('node')}#{caps.get('ver')}"
+    features = [each.get("var") for each in query(f"{DISCO}#info", node) if each.tag.endswith("}feature")]
+    assert COMMANDS in features
+    assert features == sorted(features)
+    site.do("stop", services=["db"])
+    until(lambda: items()["service/db"] == "db: stopped", "it is seen to be stopped")
+    again = [each.get("var") for each in query(f"{DISCO}#info", node) if each.tag.endswith("}feature")]
+    assert again == features
+    assert query("jabber:iq:version").findtext("{jabber:iq:version}name") == "amonsup"
+    assert int(query("jabber:iq:last").get("seconds")) < 3600
+    assert query("urn:xmpp:time", tag="time").findtext("{urn:xmpp:time}utc", "").endswith("Z")
+    query("urn:xmpp:ping", tag="ping")
+    unknown = f"<query xmlns='{DISCO}#info' node='service/nobody'/>"
+    assert condition(viewer.ask(AGENT, "get", unknown)) == "item-not-found"
+
+
+BOTH = """  modules:
+    - {use: alerts, name: here, session: main}
+    - {use: alerts, name: there, session: second}
+"""
+
+
+@pytest.mark.one_server
+def test_two_sessions_with_a_module_each(open_site, people, server, authority):
+    """Each account shows the same state, answers for itself, and has alerts of its own."""
+    second = (
+        f"    second: {{jid: stranger@localhost, password_file: pw, host: 127.0.0.1, port: {server.port},"
+        f" ca_file: {authority.certificate}}}\n"
+    )
+    access = "    - {jid: admin@localhost, role: admin, alerts: true}\n"
+    site = open_site(SOON, sessions=second, access=access, xmpp=BOTH)
+    admin = people("admin")
+    accounts = (SITE, "stranger@localhost")
+    for each in accounts:
+        admin.subscribe(each)
+        admin.presence(f"{each}/amonsup", status="3/3 up")
+    mark = admin.mark
+    site.kill("last")
+    for each in accounts:
+        admin.presence(f"{each}/amonsup", after=mark, show="dnd", status="fatal: last")
+        admin.message("gsi: last fatal", sender=each, after=mark)
+        admin.say(f"{each}/amonsup", "show db")
+        admin.message("db: running", sender=each, after=mark)
+    assert len([xml for xml in admin.received[mark:] if "last fatal" in body(xml)]) == 2

@@ -218,3 +218,80 @@ def test_a_thousand_attempts_leave_nothing_behind(authority):
     assert size_later < size + 200_000, sizes
     assert files_later <= files + 2, sizes
     assert tasks_later <= tasks + 2, sizes
+
+
+class Watching(Nobody):
+    """… and what its ups and downs are; `changed` is set at each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+        self.changed = asyncio.Event()
+
+    def trouble(self, _session, text):
+        self._tell(text.partition(";")[0])
+
+    def up(self, _session, *, is_resumed):
+        self._tell("resumed" if is_resumed else "up")
+
+    def down(self, _session):
+        self._tell("down")
+
+    def seen(self, *_):
+        pass
+
+    said = asked = seen
+
+    def _tell(self, text):
+        if text:
+            self.told.append(text)
+            self.changed.set()
+
+
+@pytest.mark.one_server
+def test_a_connection_that_swallows_everything_is_noticed_and_resumed(server, authority, cast, monkeypatch):
+    """Nothing closes it, nothing is said: the pings say so. (In a minute and a half; here in a moment.)"""
+    from amonsup.config.xmpp_specs import Session as Spec
+    from amonsup.control.xmpp import session as sessions
+
+    monkeypatch.setattr(sessions, "PING_AFTER_S", 0.2)
+    monkeypatch.setattr(sessions, "PING_PATIENCE_S", 0.2)
+    line = Cable(server.port)
+    watching = Watching()
+
+    async def run():
+        spec = Spec(
+            name="main",
+            jid=cast.real(SITE),
+            password_file="",
+            hosts=("127.0.0.1",),
+            ports=(line.port,),
+            ca_file=str(authority.certificate),
+        )
+        session = sessions.Session(spec, watching, lambda: 0.0, 0.0)
+        session.renew("secret", "")
+        running = asyncio.ensure_future(session.run())
+
+        async def told(text):
+            async with asyncio.timeout(30):
+                while text not in watching.told:
+                    watching.changed.clear()
+                    await watching.changed.wait()
+
+        try:
+            await told("up")
+            await asyncio.sleep(1.0)  # some pings that are answered
+            assert watching.told == ["up"]
+            line.lose()
+            await told("down")
+            line.mend()
+            await told("resumed")
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    try:
+        asyncio.run(run())
+    finally:
+        line.close()
+    assert watching.told[:4] == ["up", "down", "the server does not answer", "resumed"]
