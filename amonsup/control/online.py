@@ -219,7 +219,7 @@ class Trial:
         if word in ("item-not-found", "remote-server-not-found"):
             return f"there is no such room; amonsup room create {spec.jid} makes one"
         if word:
-            return f"cannot be looked at: {word}"
+            return f"cannot be looked at: {word}; is {spec.jid.partition('@')[2]} a server for rooms?"
         room = Room(spec.jid, f"{spec.nick or self._site}-check")
         room.checked(frozenset(each.get("var", "") for each in answer.iter(f"{{{stanzas.DISCO_INFO}}}feature")))
         lacking = room.trouble

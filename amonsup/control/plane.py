@@ -131,8 +131,9 @@ class Plane:
 
     def tell(self, about: str, text: str) -> None:
         self.supervisor.tell(about, text)
+        if self._told.get(about) != text:
+            complain(f"{about}: {text or 'all is well'}")
         self._told[about] = text
-        complain(f"{about}: {text or 'all is well'}")
 
     def turned_away(self, by: str, reason: Reason) -> None:
         self._tally.add(by, reason)

@@ -162,7 +162,7 @@ def test_what_control_turns_away_by_itself_is_on_record(open_site, people, audit
     assert '"kind":"command"' not in audit(site)
 
 
-def test_a_nick_is_not_an_address(open_site, people):
+def test_a_nick_is_not_an_address(open_site, people, audit):
     """A member of a right room who calls himself as the admin does is still a nobody."""
     from test_rooms import make
 
@@ -182,6 +182,8 @@ def test_a_nick_is_not_an_address(open_site, people):
     admin.say(jid, "@all status", kind="groupchat")
     admin.message("ce: running", sender=AGENT)  # an owner is answered; what the stranger said is behind us
     assert not [xml for xml in stranger.received if xml.tag.endswith("}message") and "running" in body(xml)]
+    assert "has none" in on_record(site, audit, "stranger")
+    until(lambda: f'"by":"{jid}/admin@localhost"' in audit(site), "what was whispered through the room is on record")
     assert site.running("ce") == before
 
 

@@ -73,9 +73,12 @@ def test_what_no_server_may_say_ends_the_session_and_nothing_else(site, middle, 
         middle.say(said)
         until(lambda words=words: [line for line in trouble(site) if words in line], name)
         assert "next attempt in 3" in trouble(site)[0], "seldom, for the next time it would say it again"
-        until(lambda: "session main: " in site.stderr())
-        more = [line for line in site.stderr().splitlines()[told:] if "control: " in line]
-        assert len(more) == 1, (name, more)
+
+        def lines(told=told):
+            return [line for line in site.stderr().splitlines()[told:] if "control: " in line]
+
+        until(lines, "it is in the log")
+        assert len(lines()) == 1, (name, lines())
         assert middle.connections == connections
         site.do("apply")  # else it is five minutes away
         until(lambda: not trouble(site), f"{name}: it is up again")

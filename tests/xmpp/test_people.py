@@ -136,7 +136,7 @@ def test_a_stranger_is_answered_by_silence_and_is_on_record(site, people, audit)
 
 
 @pytest.mark.one_server
-def test_an_old_command_is_not_carried_out(site, people):
+def test_an_old_command_is_not_carried_out(site, people, audit):
     admin = people("admin")
     online(admin)
     before = site.running("ce")
@@ -146,6 +146,7 @@ def test_an_old_command_is_not_carried_out(site, people):
     admin.say(AGENT, "status", inside=delay)
     admin.message("ce: running")  # looking is harmless at any age
     assert site.running("ce") == before
+    assert "s old; it is not carried out" in audit(site)
 
 
 @pytest.mark.one_server

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 from support.person import MUC, body, condition
+from support.site import until
 
 AGENT = "gsi@localhost/amonsup"
 OWNER = "http://jabber.org/protocol/muc#owner"
@@ -69,7 +70,7 @@ def test_moderators_get_presence_directly_and_questions_are_answered_to_whoever_
     assert len([xml for xml in answers if xml.tag.endswith("}message")]) == 1
 
 
-def test_a_room_that_is_not_right_gets_alerts_and_grants_nothing(open_site, people):
+def test_a_room_that_is_not_right_gets_alerts_and_grants_nothing(open_site, people, audit):
     admin, operator = people("admin"), people("operator")
     jid = f"open{uuid.uuid4().hex[:8]}@conference.localhost"
     make(admin, jid, {"persistentroom": "1"})
@@ -85,6 +86,7 @@ def test_a_room_that_is_not_right_gets_alerts_and_grants_nothing(open_site, peop
     operator.say(AGENT, "status")
     site.kill("ce")
     admin.message("ce", sender=f"{jid}/gsi")
+    until(lambda: f'"by":"{jid}/boss"' in audit(site), "who asked there is on record, as far as known")
     assert not [body(xml) for xml in admin.received if xml.get("from", "") == AGENT and xml.tag.endswith("}message")]
 
 
@@ -96,8 +98,6 @@ def test_a_room_that_is_not_there_is_not_made(open_site, people):
 
     def told():
         return [each for each in site.ask("status")["warnings"] if "amonsup room create" in each]
-
-    from support.site import until
 
     until(told, "a word about the room")
     items = admin.ask("conference.localhost", "get", "<query xmlns='http://jabber.org/protocol/disco#items'/>")

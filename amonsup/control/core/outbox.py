@@ -1,8 +1,9 @@
 """What waits to be sent: bounded, by priority, and nothing goes out after its time.
 
-While there is no session stanzas wait here, not in the library, whose list has no end and no expiry. When the box is
-full the oldest of the least important goes. What was handed to the stream but not acknowledged by the server is known
-until it is: after a session that could not be resumed, what must not be lost is sent again.
+While there is no session stanzas wait here, not in the library, whose list has no end and no expiry. Of what is equally
+important everybody who is told something has his turn: who asks a thousand things waits for his own answers, and when
+the box is full the oldest for whom there is most goes. What was handed to the stream but not acknowledged by the server
+is known until it is: after a session that could not be resumed, what must not be lost is sent again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from xml.etree.ElementTree import Element
 
-from amonsup.control.core.records import Outgoing, Priority
+from amonsup.control.core.records import Outgoing, Priority, bare
 
 MOST = 500
 MOST_UNACKED = 200
@@ -21,12 +22,45 @@ WINDOW = 16 * 1024
 take 3000 bytes a second (ejabberd) or 10 000 (Prosody): no alert waits behind more than some seconds of answers."""
 
 
+class Turns:
+    """What waits for each address, which take turns; for each in order."""
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[str, deque[Outgoing]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of.values()))
+
+    def put(self, item: Outgoing) -> None:
+        self._of.setdefault(_whose(item), deque()).append(item)
+
+    def put_back(self, item: Outgoing) -> None:
+        """Before everything else for that address."""
+        self._of.setdefault(_whose(item), deque()).appendleft(item)
+
+    def take(self) -> Outgoing:
+        """Raises StopIteration if there is nothing."""
+        who = next(iter(self._of))
+        item = self._of[who].popleft()
+        self._of.move_to_end(who)
+        if not self._of[who]:
+            del self._of[who]
+        return item
+
+    def drop(self) -> None:
+        """The oldest for whom there is most. Raises ValueError if there is nothing."""
+        who = max(self._of, key=lambda each: len(self._of[each]))
+        self._of[who].popleft()
+        if not self._of[who]:
+            del self._of[who]
+
+
 class Outbox:
     """Not thread-safe. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self.dropped = 0
-        self._waiting: dict[Priority, deque[Outgoing]] = {priority: deque() for priority in Priority}
+        self._waiting: dict[Priority, Turns] = {priority: Turns() for priority in Priority}
         self._unacked: OrderedDict[str, Outgoing] = OrderedDict()
         self._under_way = 0
 
@@ -41,10 +75,10 @@ class Outbox:
                     self.dropped += 1
                     return
                 if self._waiting[priority]:
-                    self._waiting[priority].popleft()
+                    self._waiting[priority].drop()
                     self.dropped += 1
                     break
-        self._waiting[item.priority].append(item)
+        self._waiting[item.priority].put(item)
 
     def take(self, now: float) -> Outgoing | None:
         """The next to go, expired ones thrown out; None: nothing, or the server is behind."""
@@ -54,7 +88,7 @@ class Outbox:
             if priority > Priority.ALERT and self._under_way >= WINDOW:
                 return None
             while queue:
-                item = queue.popleft()
+                item = queue.take()
                 if item.expires_at > now:
                     return item
                 self.dropped += 1
@@ -88,7 +122,11 @@ class Outbox:
 
     def _again(self, items: list[Outgoing]) -> None:
         for item in reversed(items):
-            self._waiting[item.priority].appendleft(item)
+            self._waiting[item.priority].put_back(item)
+
+
+def _whose(item: Outgoing) -> str:
+    return bare(item.stanza.get("to", ""))
 
 
 def weight(stanza: Element) -> int:

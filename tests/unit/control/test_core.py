@@ -142,6 +142,31 @@ def test_long_answers_wait_where_an_alert_does_not() -> None:
     assert weight(long) > 4000
 
 
+def told(who: str, text: str) -> Outgoing:
+    stanza = Element("message", to=who)
+    stanza.text = text
+    return Outgoing(stanza, Priority.ANSWER, 100.0)
+
+
+def test_who_asks_a_thousand_things_waits_for_his_own_answers_only() -> None:
+    box = Outbox()
+    for number in range(2 * MOST):
+        box.put(told("eve@x.org/1", str(number)))
+    box.put(told("bob@x.org/1", "a"))
+    box.put(told("bob@x.org/2", "b"))
+    for number in range(2 * MOST):
+        box.put(told("eve@x.org/2", str(2 * MOST + number)))
+    assert len(box) == MOST
+    taken = []
+    while (item := box.take(0.0)) is not None:
+        taken.append(item)
+    bobs = [number for number, item in enumerate(taken) if item.stanza.get("to", "").startswith("bob")]
+    assert bobs == [1, 3], "in turn, and none was dropped"
+    assert [taken[number].stanza.text for number in bobs] == ["a", "b"]
+    eves = [int(item.stanza.text or "") for item in taken if item.stanza.get("to", "").startswith("eve")]
+    assert eves == list(range(4 * MOST - len(eves), 4 * MOST)), "the newest, in order"
+
+
 def test_what_must_not_be_lost_goes_again_with_a_new_session_in_its_order() -> None:
     box = Outbox()
     first, second, third = an_item(is_kept=True), an_item(), an_item(is_kept=True)
