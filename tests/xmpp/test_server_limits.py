@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
@@ -12,7 +11,6 @@ from support.xmpp_servers import gone, started
 
 from amonsup.control.core.outbox import MOST_UNACKED
 
-IS_SOAK = bool(os.environ.get("AMONSUP_SOAK"))
 AGENT = "gsi@localhost/amonsup"
 SITE = "gsi@localhost"
 SERVICES = """services:
@@ -63,9 +61,8 @@ MANY = 8
 ASKS = [f"viewer-{number}@localhost" for number in range(90, 90 + MANY)]  # nobody else's: there are 100 of each
 
 
-@pytest.mark.timeout(600 if IS_SOAK else 120)
 def test_more_subscriptions_than_ejabberd_lets_pass_in_a_minute(server, open_site, authority, cast):
-    """mod_pres_counter drops the sixth stanza, answers counted too, without a word: who asks later is let in too."""
+    """mod_pres_counter drops the sixth stanza, answers counted too, without a word; nobody else is hurt."""
     is_counted = server.name == "ejabberd"
     assert not is_counted or "mod_pres_counter: {count: 5, interval: 60}" in server.config.read_text()
     open_site(SERVICES, access="    - {domain: localhost, role: viewer}\n").running("ce", "weak")
@@ -82,10 +79,6 @@ def test_more_subscriptions_than_ejabberd_lets_pass_in_a_minute(server, open_sit
             each.subscribe(agent)
         until(lambda: len(let_in()) >= (2 if is_counted else MANY), "some, or all")
         assert not is_counted or len(let_in()) < MANY
-        while IS_SOAK and is_counted and len(let_in()) < MANY:
-            time.sleep(61)
-            for each in [each for each in persons if each not in let_in()][:2]:
-                each.subscribe(agent)
     finally:
         for each in persons:
             each.close()
