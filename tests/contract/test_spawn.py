@@ -671,6 +671,8 @@ def remains():
 """
 
 
+MANY = 500 if os.environ.get("AMONSUP_SOAK") else 60
+
 FIRST_OF_STAGE = {stage: name for name, (stage, _, _) in reversed(FAILURES.items())}
 
 
@@ -681,7 +683,7 @@ def test_nothing_is_left_of_many(nursery: Nursery, place: Place, name: str) -> N
         return len(os.listdir("/proc/self/fd")), set(children)
 
     before = remains()
-    many = 200 if not name or name in FIRST_OF_STAGE.values() else 20
+    many = MANY if not name or name in FIRST_OF_STAGE.values() else 20
     for _ in range(many):
         if name:
             nursery.failure(**FAILURES[name][2](place))
