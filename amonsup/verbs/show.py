@@ -53,6 +53,8 @@ _SECONDS = frozenset(
     | {"stop_grace_period", "timeout", "watchdog", "within"}
 )
 _BYTES = frozenset({"max_size", "max_total", "mem_limit"})
+_NAMED = frozenset({"environment", "secrets", "sockets"})
+"""Pairs of a name and a value."""
 
 
 def _value(key: str, value: Any) -> str:
@@ -61,7 +63,11 @@ def _value(key: str, value: Any) -> str:
 
 
 def _as_written(key: str, value: Any) -> Any:
-    """A value of a spec as conf.d would have it: with its unit."""
+    """A value of a spec as conf.d would have it: with its unit, by its name."""
+    if key in _NAMED:
+        return dict(value)
+    if key == "ulimits":
+        return {name: _limit(soft, hard) for name, soft, hard in value}
     if isinstance(value, dict):
         return {name: _as_written(name, each) for name, each in value.items()}
     if isinstance(value, list):
@@ -74,6 +80,11 @@ def _as_written(key: str, value: Any) -> Any:
         shift, unit = next((s, u) for s, u in ((30, "GiB"), (20, "MiB"), (10, "KiB"), (0, "B")) if not value % (1 << s))
         return f"{int(value) >> shift}{unit}"
     return value
+
+
+def _limit(soft: int, hard: int) -> int | str:
+    soft_text, hard_text = ("unlimited" if each < 0 else str(each) for each in (soft, hard))
+    return f"{soft_text}:{hard_text}" if soft != hard else soft if soft >= 0 else soft_text
 
 
 def page(result: ShowResult) -> Page:

@@ -19,6 +19,9 @@ def shown(spec: dict[str, Any], *exits: ExitRow) -> list[str]:
     return [text.strip() for text in render(show.page(result)).splitlines()]
 
 
+LIMITS = 'ulimits: {"nofile":64,"core":"0:unlimited","data":"unlimited"}'
+
+
 @pytest.mark.parametrize(
     ("spec", "line"),
     [
@@ -26,6 +29,8 @@ def shown(spec: dict[str, Any], *exits: ExitRow) -> list[str]:
         ({"stop_grace_period": 0.25}, "stop_grace_period: 0.25s"),
         ({"backoff": {"max": 300.0, "factor": 2.0}}, 'backoff: {"max":"300s","factor":2.0}'),
         ({"mem_limit": 50 << 20}, "mem_limit: 50MiB"),
+        ({"environment": [["A", "1"], ["B", "2"]]}, 'environment: {"A":"1","B":"2"}'),
+        ({"ulimits": [["nofile", 64, 64], ["core", 0, -1], ["data", -1, -1]]}, LIMITS),
         ({"mem_limit": 1000}, "mem_limit: 1000B"),
         ({"logging": {"watch": [{"match": "x", "every": 600.0}]}}, 'logging: {"watch":[{"match":"x","every":"600s"}]}'),
         ({"cpus": 0.5}, "cpus: 0.5"),
