@@ -82,9 +82,9 @@ def _as_written(key: str, value: Any) -> Any:
     return value
 
 
-def _limit(soft: int, hard: int) -> int | str:
-    soft_text, hard_text = ("unlimited" if each < 0 else str(each) for each in (soft, hard))
-    return f"{soft_text}:{hard_text}" if soft != hard else soft if soft >= 0 else soft_text
+def _limit(soft: int, hard: int) -> Any:
+    soft_word, hard_word = ("unlimited" if each < 0 else each for each in (soft, hard))
+    return soft_word if soft == hard else {"soft": soft_word, "hard": hard_word}
 
 
 def page(result: ShowResult) -> Page:

@@ -19,7 +19,7 @@ def shown(spec: dict[str, Any], *exits: ExitRow) -> list[str]:
     return [text.strip() for text in render(show.page(result)).splitlines()]
 
 
-LIMITS = 'ulimits: {"nofile":64,"core":"0:unlimited","data":"unlimited"}'
+LIMITS = 'ulimits: {"nofile":64,"core":{"soft":0,"hard":"unlimited"},"data":"unlimited"}'
 
 
 @pytest.mark.parametrize(
