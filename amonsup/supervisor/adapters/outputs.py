@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 
 from amonsup.loop.channel import Message
@@ -106,8 +107,9 @@ class Outputs:
         missing = {life: self._inode(*life) for life in on_disk}
         found = pipes.find({inode for inode in missing.values() if inode}) if missing else {}
         for life, inode in missing.items():
-            if inode in found:
-                self._store.keep(_key(*life), found[inode])
+            fd = found[inode] if inode in found else self._open_named(*life)
+            if fd >= 0:
+                self._store.keep(_key(*life), fd)
             else:  # nobody has it, so nothing is in it
                 with contextlib.suppress(OSError):
                     os.unlink(self._path(*life))
@@ -198,6 +200,18 @@ class Outputs:
         except OSError:
             return 0
         return int(inode) if boot == self._boot and inode.isdigit() else 0
+
+    def _open_named(self, name: str, generation: int, kind: str) -> int:
+        """One that has a name, as those of lives that began before they were made without; -1: it is none."""
+        try:
+            fd = os.open(self._path(name, generation, kind), os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return -1
+        if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.close(fd)
+            return -1
+        os.set_blocking(fd, True)
+        return fd
 
     def _path(self, name: str, generation: int, kind: str) -> str:
         return os.path.join(self._directory, f"{name}.{generation}" + (f".{kind}" if kind else ""))

@@ -164,6 +164,24 @@ def test_a_successor_finds_fifos_by_store_and_with_the_services(
         os.close(fd)
 
 
+def test_fifos_with_a_name_are_taken_up_too(tmp_path: Path, store: FakeStore, logger: FakeLogger) -> None:
+    """Services that were born before an upgrade write into such; guardian and supervisor were killed after it."""
+    (tmp_path / "fifo").mkdir()
+    path = tmp_path / "fifo" / "s.7"
+    os.mkfifo(path)
+    held = os.open(path, os.O_RDWR)  # as the service has it
+    os.write(held, b"said meanwhile\n")
+    successor = Outputs(str(tmp_path), store, "boot")  # type: ignore[arg-type]
+    successor.recover(lambda *_: True)
+    successor.connect(logger.send)
+    assert logger.told == [("capture", "s", 7)]
+    assert os.read(logger.readers["s", 7], 100) == b"said meanwhile\n"
+    assert os.get_blocking(store.descriptors["fifo:s:7"])
+    os.close(held)
+    successor.drained("s", 7)
+    assert os.listdir(tmp_path / "fifo") == []
+
+
 def test_a_name_that_is_not_ours_removes_nothing(tmp_path: Path) -> None:
     """Whoever has taken over the logger may say that anything is drained."""
     (tmp_path / "fifo").mkdir()
