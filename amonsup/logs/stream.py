@@ -233,7 +233,7 @@ class Stream:
             sink.begin_life(life.generation, life.instance)
         if self.spool is not None:
             return self._move_through_spool(life, self.spool, sink)
-        if sink.is_full:
+        while sink.is_full:  # once, unless what was carried over fills the next one too: then that is split
             self._rotate(sink, is_forced=True)
         start = sink.end
         moved, is_all = self._splice(life, sink, held)

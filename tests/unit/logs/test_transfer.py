@@ -348,6 +348,22 @@ def test_a_life_that_is_over_before_the_first_look_is_drained(site: Site) -> Non
     logger.die()
 
 
+@pytest.mark.parametrize("size", [1 << 16, ROOMY])
+def test_a_piece_of_a_line_may_be_longer_than_a_file_may_be_by_now(site: Site, size: int) -> None:
+    """An apply has made files smaller than what the next one begins with."""
+    begun = b"a line\n" + b"x" * 10_000
+    site.say("a.log", 1, begun)
+    fcntl.fcntl(site.fifos["a.log", 1][0], fcntl.F_SETPIPE_SZ, size)
+    logger = Logger(site, max_size=1 << 20)
+    logger.capture()
+    logger.loop.run()
+    logger.streams["a.log"].set(Settings({"max_size": 4096, "max_files": 1000}))
+    os.write(site.fifos["a.log", 1][1], b"x its end\n")
+    logger.loop.run()
+    assert contents(site, "a.log") == begun + b"x its end\n"
+    logger.die()
+
+
 def test_in_a_flood_nobody_listens(site: Site) -> None:
     """As long as each look finds something new."""
     site.say("a.log", 1, FIRST)
