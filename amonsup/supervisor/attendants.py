@@ -181,7 +181,7 @@ class Attendants:
         self._ask(Job(spec.name, "open", options, lent))
 
     def _cut(self, spec: ServiceSpec, said: WantsCut, fds: list[int]) -> None:
-        if said.by != self._by:
+        if said.by not in (self._by, ""):  # empty: a logger from before an upgrade
             return  # it was meant for a predecessor; the logger has begun anew with us
         path, device, inode = said.path, said.dev, said.ino
         if not any(_names(pattern, path) for pattern in spec.logging.files):
@@ -343,6 +343,8 @@ class Attendants:
         if found.first == job.is_begun or job.files > MOST_FILES:
             return False
         job.is_begun = True
+        if name not in self._fleet.specs:
+            return True  # removed while it was looked for them
         if found.first:
             self._said.pop(f"{name} its files:", None)
             self._files[name] = {}

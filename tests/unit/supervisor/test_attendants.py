@@ -27,10 +27,12 @@ def test_an_order_to_a_predecessor_is_passed_over(monkeypatch: pytest.MonkeyPatc
     order = {"do": "cut", "service": "ce", "path": "/var/log/ce.log", "dev": 1, "ino": 2}
     fds = [os.open(os.devnull, os.O_RDONLY)]
     one.told(order | {"by": "another"}, fds)
-    one.told(order, fds)
     assert sent == [follow]
     one.told(order | {"by": follow["by"]}, fds)
     assert [message["do"] for message in sent] == ["follow", "was-cut"]
+    # A logger that is older than we are says nobody's name, and would wait for ever.
+    one.told(order, fds)
+    assert [message["do"] for message in sent] == ["follow", "was-cut", "was-cut"]
     os.close(fds.pop())
 
 
@@ -54,3 +56,18 @@ def test_a_service_that_was_not_told_to_open_its_log_again_is_told(monkeypatch: 
         assert files_found is not None
         assert one._remember(Job("ce", "open", {}, []), files_found)
     assert told == (["ce"] if case == "left open" else []), "once"
+
+
+def test_an_answer_about_a_service_that_is_gone_by_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was removed while the attendant looked for its files."""
+    fleet: Any = SimpleNamespace(specs={})
+    nobody: Any = None
+    told: list[str] = []
+    one = Attendants(nobody, nobody, nobody, nobody, fleet, lambda *_: None, told.append)
+    record = {"path": "/var/log/ce.log.1", "dev": 1, "ino": 2, "watch": 1, "former": True, "size": 5}
+    problems = [["/var/log/ce.log", "is not there (yet)"]]
+    answer = {"do": "files", "files": [record], "directories": [], "problems": problems, "first": True, "last": True}
+    files_found = heard(answer, Files)
+    assert files_found is not None
+    one._remember(Job("ce", "open", {}, []), files_found)
+    assert told == []
