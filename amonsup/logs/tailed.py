@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amonsup.logs.alarm import Alarm
     from amonsup.logs.watching import Rule
+    from amonsup.loop.loop import Timer
 
 MOST_FORMER = 3
 """Renamed files of one name that are kept, and unlinked ones of any."""
@@ -112,6 +113,7 @@ class Beat:
         "max_size",
         "patterns",
         "paused",
+        "retry",
         "retry_s",
         "rules",
         "service",
@@ -142,6 +144,7 @@ class Beat:
         self.spared: set[tuple[int, int]] | None = None
         self.is_known = False  # it was looked for before: what appears now is new
         self.ask_at = 0.0
+        self.retry: Timer | None = None  # after an attendant that failed
         self.retry_s = RETRY_S
 
 

@@ -15,6 +15,7 @@ import os
 
 from amonsup.logs import inotify, ledger
 from amonsup.logs.alarm import Alarm
+from amonsup.logs.life import waiting
 from amonsup.logs.settings import NEVER
 from amonsup.logs.tail_cuts import Cuts
 from amonsup.logs.tail_records import Records
@@ -201,7 +202,9 @@ class Tails:
             self._loop.call_at(self._loop.now() + PAUSE_S, lambda: self._listen(beat))
 
     def _take_events(self, beat: Beat) -> bool:
-        """False: there were none."""
+        """False: there were none. Whoever opened the instance can make a read wait, so first it is asked."""
+        if not waiting(beat.instance):
+            return False
         try:
             raw = os.read(beat.instance, READ_EVENTS)
         except BlockingIOError:
@@ -236,10 +239,12 @@ class Tails:
 
     def _ask_later(self, beat: Beat) -> None:
         """Nobody could look: nothing may ever happen there that would make us ask again."""
-        self._loop.call_at(self._loop.now() + beat.retry_s, lambda: self._ask_again(beat))
-        beat.retry_s = min(2 * beat.retry_s, MOST_RETRY_S)
+        if beat.retry is None:
+            beat.retry = self._loop.call_at(self._loop.now() + beat.retry_s, lambda: self._ask_again(beat))
+            beat.retry_s = min(2 * beat.retry_s, MOST_RETRY_S)
 
     def _ask_again(self, beat: Beat) -> None:
+        beat.retry = None
         if self._beats.get(beat.service) is beat:
             self.ask(beat)
 

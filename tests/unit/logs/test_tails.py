@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -328,3 +329,21 @@ def test_a_file_too_young_to_be_known_is_rotated_once_it_is_found(tmp_path: Path
     fds = [os.dup(instance), os.open(tmp_path / "third.log", os.O_RDONLY)]
     world.tails.found({**message, "files": [third], "first": True, "last": True}, fds)
     assert cut() == [str(old), str(young)], "what comes later was not meant"
+
+
+def test_a_rotation_waits_for_no_event(world: World) -> None:
+    """Whoever opened the instance can still make it wait: it was his, and is lent to his like."""
+    instance = inotify.make()
+    world.answer([os.dup(instance)])
+    os.set_blocking(instance, True)
+    signal.alarm(10)
+    world.tails.rotate("s")
+    signal.alarm(0)
+    os.close(instance)
+
+
+def test_however_often_looking_fails_it_is_tried_again_once(world: World) -> None:
+    failed = {"do": "files", "service": "s", "failed": True}
+    for _ in range(5):  # each time something has happened there
+        world.tails.found(failed, [])
+    assert len([timer for timer in world.loop._timers if timer.callback is not None]) == 1
