@@ -138,6 +138,7 @@ class Sink:
         if self.start <= position < self.end:
             os.ftruncate(self.fd, position - self.start)
             self.offset = position - self.start
+            self.opened_at = min(self.opened_at, position)
 
     def mark_time(self, position: int, now: float) -> None:
         """Note that what begins at `position` came now (monotonic time), if the last note is old enough.

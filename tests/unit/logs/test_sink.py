@@ -362,6 +362,19 @@ def test_what_is_missing_is_marked_where_it_is_missing(tmp_path: Path) -> None:
     assert contents(tmp_path) == [b"before\nafter\n"]
 
 
+def test_what_is_missing_is_marked_where_we_go_on(tmp_path: Path) -> None:
+    """A spool takes back the part of what it has that got into the log already."""
+    (tmp_path / "s.log").write_bytes(b"before\nhalf a li")
+    out = Sink(str(tmp_path), "s.log", settings_of())
+    out.cut(7)
+    out.begin_life(2, 7)
+    out.write(b"half a line\n")
+    out.mark_dropped(1234)
+    out.close()
+    assert [(record[2], record[4]) for record in index.read(out.index).of_kind(index.DROP)] == [(1234, 7)]
+    assert contents(tmp_path) == [b"before\nhalf a line\n"]
+
+
 def test_what_is_not_a_file_is_not_written_through(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"")
