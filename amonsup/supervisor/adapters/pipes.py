@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 
 from amonsup.supervisor.adapters import procfs
 
@@ -36,14 +35,14 @@ def find(inodes: set[int]) -> dict[int, int]:
     Looks at every process that we may look at: for when nobody of ours has them any more.
     """
     found: dict[int, int] = {}
-    wanted = {f"pipe:[{inode}]" for inode in inodes}
+    wanted = {f"pipe:[{inode}]": inode for inode in inodes}
     for pid in procfs.all_pids():
         if len(found) == len(inodes):
             break
         for path in _descriptors(pid):
             with contextlib.suppress(OSError):
                 if os.readlink(path) in wanted:
-                    _take(path, inodes, found)
+                    _take(path, wanted, found)
     return found
 
 
@@ -55,12 +54,16 @@ def _descriptors(pid: int) -> list[str]:
         return []  # gone, or not for us to see
 
 
-def _take(path: str, inodes: set[int], found: dict[int, int]) -> None:
-    """It may have become something else since its name was read: nothing is really opened before that is known."""
+def _take(path: str, wanted: dict[str, int], found: dict[int, int]) -> None:
+    """It may have become something else since its name was read: nothing is really opened before that is known.
+
+    By its name again, which the kernel gives to pipes only: whoever it belongs to may have FIFOs of any number.
+    """
     handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        status = os.fstat(handle)
-        if stat.S_ISFIFO(status.st_mode) and status.st_ino in inodes and status.st_ino not in found:
-            found[status.st_ino] = os.open(f"/proc/self/fd/{handle}", os.O_RDWR | os.O_CLOEXEC)
+        ours = f"/proc/self/fd/{handle}"
+        inode = wanted.get(os.readlink(ours))
+        if inode is not None and inode not in found:
+            found[inode] = os.open(ours, os.O_RDWR | os.O_CLOEXEC)
     finally:
         os.close(handle)

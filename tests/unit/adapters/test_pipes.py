@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from amonsup.supervisor.adapters import pipes
 
 
@@ -48,6 +50,17 @@ def test_what_somebody_holds_is_found_once_and_nothing_else(tmp_path: Path) -> N
     finally:
         for fd in (held, other, again, file, *found.values()):
             os.close(fd)
+
+
+def test_what_only_looks_like_it_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service has put a FIFO of a chosen number in the place of its pipe, after we have read what that was."""
+    os.mkfifo(tmp_path / "mine")
+    fd = os.open(tmp_path / "mine", os.O_RDWR)
+    inode, real = os.fstat(fd).st_ino, os.readlink
+    path = f"/proc/{os.getpid()}/fd/{fd}"
+    monkeypatch.setattr(os, "readlink", lambda each: f"pipe:[{inode}]" if each == path else real(each))
+    assert pipes.find({inode}) == {}
+    os.close(fd)
 
 
 def test_nothing_is_looked_for() -> None:
