@@ -59,19 +59,20 @@ class Refusals:
         self._audit = audit
         self._now = now
         self._call_at = call_at
-        self._refused: dict[str, Refused] = {}
+        self._refused: dict[tuple[str, bool], Refused] = {}  # by whom, and whether we know that ourselves
         self._named = Bucket(NAMED, 0.0)
 
     def add(self, by: str, via: str, verb: str, text: str, *, request: str = "", count: int = 1) -> None:
         """`verb`, or the reason in a word, is what further ones are summed under."""
-        if by not in self._refused and not self._may_be_named(via):
-            by = OTHERS
-        if by in self._refused:
-            self._refused[by].add(verb, count)
+        key = by, via == LOCAL
+        if key not in self._refused and not self._may_be_named(via):
+            key = by, _ = OTHERS, via == LOCAL
+        if key in self._refused:
+            self._refused[key].add(verb, count)
             return
         at = rfc3339(time.time())
         self._audit.append("refused", by, at, via=via, verb=verb, request=request, text=text, count=count)
-        self._refused[by] = Refused({})
+        self._refused[key] = Refused({})
         if len(self._refused) == 1:
             self._call_at(self._now() + WINDOW_S, self.tell)
 
@@ -90,7 +91,7 @@ class Refusals:
         """What was counted of the minute that is over, or ends now."""
         refused, self._refused = self._refused, {}
         at = rfc3339(time.time())
-        for by, more in refused.items():
+        for (by, _), more in refused.items():
             if count := sum(more.kinds.values()):
                 kinds = ", ".join(f"{kind} {number}" for kind, number in more.kinds.items())
                 self._audit.append("refused", by, at, text=f"more in the same minute: {kinds}", count=count)

@@ -10,7 +10,7 @@ import pytest
 from amonsup.loop.loop import Timer
 from amonsup.supervisor import refusals
 from amonsup.supervisor.control_link import ControlLink
-from amonsup.supervisor.refusals import MOST_KINDS, NAMED, OTHERS, WINDOW_S, WORDS, Refusals
+from amonsup.supervisor.refusals import LOCAL, MOST_KINDS, NAMED, OTHERS, WINDOW_S, WORDS, Refusals
 from amonsup.wire.turned_away import Reason
 
 
@@ -58,6 +58,15 @@ def test_the_first_at_once_the_others_counted_by_what_they_were(bench: Bench) ->
     assert not bench.alarms
     bench.refusals.turned_away("eve@x.org", Reason.WORDS, 7)
     assert bench.entries[3]["count"] == 7
+
+
+def test_control_hides_nobody_of_this_machine_behind_his_name(bench: Bench) -> None:
+    bench.refusals.turned_away("eve (uid 1000)", Reason.WORDS, 5)
+    bench.refusals.add("eve (uid 1000)", LOCAL, "stop", "forbidden", request="r-1")
+    assert [entry.get("request", "") for entry in bench.entries] == ["", "r-1"]
+    bench.refusals.add("eve (uid 1000)", LOCAL, "stop", "forbidden")
+    bench.minute()
+    assert [entry["text"] for entry in bench.entries[2:]] == ["more in the same minute: stop 1"]
 
 
 def test_what_control_reports_stands_there_in_our_words(bench: Bench) -> None:
