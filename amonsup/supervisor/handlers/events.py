@@ -39,10 +39,13 @@ def _services(desk: Desk, words: tuple[str, ...]) -> tuple[str, ...] | Refusal:
     if "all" in words:
         return ()
     found: list[str] = []
-    for word in words:
+    known: set[str] | None = None  # to the journal, which is read for this once, and only if it must be
+    for word in dict.fromkeys(words):
         names = select(desk, (word,), own=True)
         if isinstance(names, Refusal):
-            if not word or all(happening.service != word for happening in desk.happenings()):
+            if known is None:
+                known = {happening.service for happening in desk.happenings()}
+            if not word or word not in known:
                 return names
             names = [word]
         found += names or [word]  # of none: a service with instances that is scaled to 0
