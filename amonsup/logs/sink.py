@@ -323,11 +323,11 @@ class Sink:
         return start + (size if start + size >= found.end else self.settings.max_size)
 
     def _open_moved(self, inode: int) -> int:
-        """A file that is or was ours, under whatever name in the same directory; -1 if there is none."""
+        """A file that is or was ours, under whatever name in the same directory; -1 if there is none. Raises OSError."""
         with os.scandir(self.log_dir) as entries:
             paths = [each.path for each in entries if each.inode() == inode and each.is_file(follow_symlinks=False)]
         for path in paths:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError, PermissionError):  # moved on, or given to somebody else
                 return os.open(path, os.O_RDWR | os.O_NONBLOCK | FLAGS)
         return -1
 

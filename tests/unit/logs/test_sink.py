@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from itertools import pairwise
@@ -278,6 +279,37 @@ def test_killed_while_it_reopens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert (directory / "moved").read_bytes() + Path(out.path).read_bytes() == b"one\ntwo\n", calls
         assert not list((directory / names.INDEX_DIR).glob("*.next"))
     assert not is_killed, "all calls had their turn"
+
+
+def test_a_rotation_is_not_finished_without_the_file_that_it_cuts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the piece of a line that is carried over stands there twice."""
+    failing = {"ftruncate"}
+
+    class Failing:
+        def __getattr__(self, name: str) -> Any:
+            real = getattr(os, name)
+
+            def call(path: Any, *args: Any) -> Any:
+                if name in failing and path != f"{out.index}.next":
+                    raise OSError(errno.EMFILE, "Too many open files")
+                return real(path, *args)
+
+            return call if name in ("open", "ftruncate") else real
+
+    out = Sink(str(tmp_path), "s.log", settings_of())
+    out.write(b"a line\na piece")
+    monkeypatch.setattr(sink, "os", Failing())
+    with pytest.raises(OSError, match="Too many"):
+        out.rotate(is_forced=True)
+    out.close()
+    failing.add("open")
+    with pytest.raises(OSError, match="Too many"):
+        Sink(str(tmp_path), "s.log", settings_of())
+    monkeypatch.undo()
+    Sink(str(tmp_path), "s.log", settings_of()).close()
+    assert contents(tmp_path) == [b"a line\n", b"a piece"]
 
 
 def test_the_number_of_a_moved_file_may_be_anothers_by_now(tmp_path: Path) -> None:
