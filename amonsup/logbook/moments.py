@@ -12,7 +12,8 @@ from datetime import UTC, datetime, time, timedelta
 ALLOWED = "10m, 2h ago, 1h30m, today, yesterday, 15:30, 2026-11-23, or RFC 3339: 2026-11-23T15:30:00Z"
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_AGO = re.compile(r"(?:\d{1,9}[smhdw])+")
+_SPAN = re.compile(r"(?:\d{1,9}\s*[smhdw]\s*)+")
+_PART = re.compile(r"(\d+)\s*([smhdw])")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 _DAYS = {"today": 0, "yesterday": 1}
 
@@ -25,9 +26,9 @@ def parse(text: str, now: datetime) -> datetime:
     words = text.strip().lower()
     if words == "now":
         return now
-    span = words.removesuffix("ago").strip()
-    if _AGO.fullmatch(span):
-        seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", span))
+    span = words.removesuffix("ago")
+    if _SPAN.fullmatch(span):
+        seconds = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(span))
         try:
             return now - timedelta(seconds=seconds)
         except OverflowError:

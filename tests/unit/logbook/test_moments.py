@@ -20,6 +20,9 @@ NOW = datetime(2026, 11, 23, 15, 0, 0, tzinfo=timezone(timedelta(hours=1)))
         ("10m", "2026-11-23T14:50:00+01:00"),
         ("2h ago", "2026-11-23T13:00:00+01:00"),
         ("1h30m", "2026-11-23T13:30:00+01:00"),
+        ("10 s", "2026-11-23T14:59:50+01:00"),
+        ("10 s ago", "2026-11-23T14:59:50+01:00"),
+        ("1h 30 m  ago ", "2026-11-23T13:30:00+01:00"),
         ("2w", "2026-11-09T15:00:00+01:00"),
         ("999999999w", "1970-01-01T00:00:00+00:00"),
         ("today", "2026-11-23T00:00:00+01:00"),
@@ -38,7 +41,8 @@ def test_what_is_meant(text, means):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "10", "10x", "25:00", "12:60", "2026-13-01", "-5m", "10m later", "\x1b[31m"]
+    "text",
+    ["", "soon", "10", "10x", "25:00", "12:60", "2026-13-01", "-5m", "10m later", "10 5m", "s", "5m 3", "\x1b[31m"],
 )
 def test_what_is_no_moment_says_what_is(text):
     with pytest.raises(ValueError, match=r"allowed: 10m, 2h ago, .* RFC 3339") as raised:
