@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from amonsup.logs.rotation import next_boundary
+from amonsup.logs.rotation import next_boundary, next_look
 from amonsup.logs.settings import NEVER
 
 TYPE_CHECKING = False
@@ -42,10 +42,10 @@ class Alarm:
         if self._rotate != NEVER:
             wall = time.time()
             moment = next_boundary(self._rotate, wall)
-            at = self._loop.now() + moment - wall + MARGIN_S
+            at = self._loop.now() + next_look(moment, wall) - wall + MARGIN_S
             self._timer = self._loop.call_at(at, lambda: self._pass(moment))
 
     def _pass(self, moment: float) -> None:
-        if time.time() >= moment:  # the clock may have been put back
+        if time.time() >= moment:  # it was a look ahead of time, or the clock was put back
             self._ring()
         self._arm()

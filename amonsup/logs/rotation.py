@@ -52,3 +52,12 @@ def next_boundary(kind: str, after: float) -> float:
         return math.floor(after) - local.tm_min * 60 - local.tm_sec + 3600.0
     days = _DAYS[kind] if kind == "daily" else 7 - local.tm_wday
     return time.mktime((local.tm_year, local.tm_mon, local.tm_mday + days, 0, 0, 0, 0, 0, -1))
+
+
+def next_look(due: float, wall: float) -> float:
+    """When to look whether `due` has come, at the moment `wall` (both Unix time): then, but at every full hour before.
+
+    Nobody tells the logger of a clock that is set, or of a machine that slept; a timer that counts the seconds to
+    midnight would be late by as much. At full hours, so that all who wait wake it once.
+    """
+    return min(due, next_boundary("hourly", wall))

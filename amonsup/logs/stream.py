@@ -27,6 +27,7 @@ from functools import partial
 
 from amonsup.logbook import names
 from amonsup.logs.life import Life, waiting
+from amonsup.logs.rotation import next_look
 from amonsup.logs.settings import Settings
 from amonsup.logs.sink import CHUNK, Sink
 from amonsup.logs.spool import BEGIN, Spool
@@ -333,8 +334,8 @@ class Stream:
             self.due.cancel()
             self.due = None
         if due:
-            loop = self.owner.loop
-            self.due = loop.call_at(loop.now() + max(0.0, due - self.owner.wall()) + 0.001, self._boundary)
+            loop, wall = self.owner.loop, self.owner.wall()
+            self.due = loop.call_at(loop.now() + max(0.0, next_look(due, wall) - wall) + 0.001, self._boundary)
 
     def _boundary(self) -> None:
         self.due = None

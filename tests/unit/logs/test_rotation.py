@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amonsup.logs.rotation import next_boundary, shift
+from amonsup.logs.rotation import next_boundary, next_look, shift
 
 Disk = dict[tuple[int, bool], str]
 
@@ -98,3 +98,12 @@ def test_a_boundary_is_always_ahead(kind: str, after: float) -> None:
     due = next_boundary(kind, after)
     assert after < due <= after + 8 * 86400
     assert next_boundary("never", after) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("due", "looks_at"),
+    [(60.0, 60.0), (3000.0, 3000.0), (90_000.0, 3600.0), (-5.0, -5.0), (math.inf, 3600.0)],
+)
+def test_who_waits_for_a_moment_looks_at_every_full_hour(due: float, looks_at: float) -> None:
+    hour = 1_764_000_000.0 // 3600 * 3600
+    assert next_look(hour + due, hour + 1) == hour + looks_at
