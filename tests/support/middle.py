@@ -35,7 +35,8 @@ class Middle:
     def say(self, text: bytes) -> None:
         """To whoever is connected, as if the server had said it. That they do not listen to the end is no matter."""
         assert self._mouth is not None
-        self._mouth.sendall(text)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._mouth.sendall(text)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

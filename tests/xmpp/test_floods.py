@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from support.person import COMMANDS, body, condition
@@ -16,6 +17,8 @@ SERVICES = """services:
   ce: {command: "sleep 1000", min_uptime: 0s}
 """
 MANY = 1000
+ANSWERED = 1000 if os.environ.get("AMONSUP_SOAK") else 250
+"""So many of the refused attempts are waited for; it is their answers that take the time."""
 AT_A_TIME = 5
 GROWTH_KB = 2048
 
@@ -83,7 +86,7 @@ def test_a_thousand_refused_attempts_are_a_few_lines_in_the_audit(site, people, 
         stranger.say(AGENT, "restart ce")  # all at once
         if number == MANY // 4:
             early = memory_kb(site)
-        if number % AT_A_TIME == 0:
+        if number % AT_A_TIME == 0 and number < ANSWERED:
             mark = viewer.mark
             for _ in range(AT_A_TIME):
                 viewer.say(AGENT, "restart ce")
@@ -96,7 +99,7 @@ def test_a_thousand_refused_attempts_are_a_few_lines_in_the_audit(site, people, 
     site.shut_down()
     entries, requests = refusals(site, audit, "viewer@localhost")
     assert entries <= 4, "one at once, one a minute"
-    assert requests == MANY
+    assert requests == ANSWERED
     entries, requests = refusals(site, audit, "stranger@localhost")
     assert entries <= 4
     assert requests == MANY

@@ -20,7 +20,7 @@ def open_disk(open_site, root):
 
     def make(name):
         mount = f'mount -t tmpfs -o size=256k tmpfs "$SITE/{name}" && exec "$@"'
-        site = open_site(root, wrapper=["unshare", "-m", "sh", "-c", mount, "sh"])
+        site = open_site(root, patches="hasty", wrapper=["unshare", "-m", "sh", "-c", mount, "sh"])
         site.file(name).mkdir()
         site.puppet("puppet")
         return site

@@ -138,7 +138,7 @@ def test_a_flood_blocks_its_sender_only(site):
     flooding.tell("notify READY=1")
     site.running("guarded")
     flooding.tell("flood 100000000", waits=False)
-    flooding.wait("sent 5000")
+    flooding.wait("sent 2000")
     # Everybody else goes on: other services, commands, restarts, clients.
     good.tell("notify READY=1\\nSTATUS=heard")
     site.wait("running", "good")
@@ -147,7 +147,7 @@ def test_a_flood_blocks_its_sender_only(site):
         kill_hard(pid)
         until(lambda pid=pid: site.row("plain")["pid"] not in (pid, None))
         site.do("restart", services=["plain"])
-    flooding.wait("sent 10000")  # it has to wait, and is served
+    flooding.wait("sent 4000")  # it has to wait, and is served
     # Its journal is bounded, and it can be stopped like any other.
     site.do("stop", services=["guarded"])
     assert site.row("good")["status"] == "heard"

@@ -125,7 +125,7 @@ def grow(data, chance):
 def test_rename_and_recreate_truncate_and_delete(open_site, who):
     """As logrotate and people do it; the puppet's file is written from here."""
     data = make_data(who)
-    site = open_site(who, environ={"DATA": str(data), "LINES": "1"})
+    site = open_site(who, patches="hasty", environ={"DATA": str(data), "LINES": "1"})
     try:
         site.puppet("puppet")
         site.start()

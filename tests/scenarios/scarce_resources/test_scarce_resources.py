@@ -30,7 +30,7 @@ def limit(site, pid, option):
 
 
 def test_failing_fork(open_site, lonely):
-    site = open_site(lonely).start()
+    site = open_site(lonely, patches="hasty").start()
     before = site.running("healthy", "one", "supervisor")
     # The user has guardian, supervisor, logger and two services: the kernel lets no sixth process be, nor a fifth.
     limit(site, before["supervisor"], "--nproc=4:")
@@ -39,7 +39,7 @@ def test_failing_fork(open_site, lonely):
         assert "clone" in site.wait("spawn-failed", "one")["text"]
     row = site.row("one")
     assert row["state"] == "backoff"
-    assert "tried again in 1 s" in row["why"]
+    assert "tried again in 0.1 s" in row["why"]
     assert site.pid("healthy") == before["healthy"]
 
     limit(site, before["supervisor"], "--nproc=1000:")

@@ -8,7 +8,9 @@ DEATHS = 5
 
 
 def test_it_only_watches_then_comes_back(open_site, who):
-    site = open_site(who, patches="watch_until").start()
+    site = open_site(who, patches="watch_until")
+    site.write("unhurried", "")
+    site.start()
     pids = site.running("one", "two")
     until(lambda: site.lines("lives.one") and site.lines("lives.two"))
     for _ in range(DEATHS):

@@ -39,7 +39,7 @@ def started(site):
 def install(site, version, *, breaks=""):
     """Put a version in place, all at once."""
     fresh, target = site.file(f"fresh-{uuid.uuid4().hex}"), site.file("installed")
-    shutil.copytree(ROOT / "amonsup", fresh / "amonsup", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "amonsup", fresh / "amonsup")  # compiled as it is; what is changed below is compiled anew
     init = fresh / "amonsup" / "__init__.py"
     init.write_text(init.read_text().split("__version__")[0] + f'__version__ = "{version}"\n')
     if breaks:

@@ -70,7 +70,7 @@ def test_a_last_line_of_a_life_does_not_restart_the_next_one(open_site, user):
 
 def test_every_match_once_through_kills(open_site, user):
     """Logger and supervisor die at random moments, alone and together, while lines come and files rotate."""
-    site = open_site(user)
+    site = open_site(user, patches="hasty")
     site.start()
     site.do("start", services=["writer"])
     chance = random.Random(7)

@@ -1,9 +1,19 @@
-"""Watching only ends when the scenario says so (the file `enough` in the site's directory), not after half a minute."""
+"""Watching only ends when the scenario says so (the file `enough` in the site's directory), not after half a minute.
+
+Successors come at once, unless there is a file `unhurried`.
+"""
 
 from __future__ import annotations
 
 import os
 from typing import Any
+
+
+def guardian(options: dict[str, Any]) -> None:
+    from amonsup.supervisor import guardian as module
+
+    if not os.path.exists(os.path.join(os.path.dirname(options["run_dir"]), "unhurried")):
+        module.MAX_DELAY_S = 0.0
 
 
 def supervisor(options: dict[str, Any]) -> None:
