@@ -7,6 +7,7 @@ pipes is limited (pipe(7)).
 from __future__ import annotations
 
 import fcntl
+import os
 import sys
 
 ROOMY = 1 << 20
@@ -25,6 +26,10 @@ class Life:
         self.fd = fd
         self.is_over = False
         self._size = 0  # 0: not asked yet
+
+    def is_same_as(self, other: Life) -> bool:
+        """Whether it was only told again. After a record that had no room, a number may come a second time."""
+        return self.generation == other.generation and os.fstat(self.fd).st_ino == os.fstat(other.fd).st_ino
 
     @property
     def size(self) -> int:

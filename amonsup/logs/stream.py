@@ -88,7 +88,7 @@ class Stream:
     # -- told by the supervisor --
 
     def capture(self, life: Life) -> None:
-        if any(each.generation == life.generation for each in self.lives):
+        if any(each.is_same_as(life) for each in self.lives):
             os.close(life.fd)
             if self.trouble is not None:  # a new supervisor does not know of it
                 self.owner.troubled(self, self.trouble.text, self.trouble.dropped)

@@ -40,6 +40,7 @@ class Outputs:
         self._boot = boot
         self._begun: set[tuple[str, int]] = set()
         self._over: set[tuple[str, int]] = set()
+        self._unborn: list[Message] = []  # for the logger, should it have been told of them
         self._send: Send | None = None
         self.when_drained: Callable[[], None] | None = None  # called once, when no ended life is left to drain
         self.later: Callable[[Callable[[], None]], None] = lambda _call: None  # once more, in a second or so
@@ -83,13 +84,18 @@ class Outputs:
         """
         if (name, generation) not in self._begun:
             for kind in KINDS:
-                self.drained(name, generation, kind)
+                self._let_go(name, generation, kind)
         elif self._kinds(name, generation) and (name, generation) not in self._over:
             self._over.add((name, generation))
             self._announce_over(name, generation)
 
     def drained(self, name: str, generation: int, kind: str = MERGED) -> None:
-        """The logger has everything of one FIFO. What is not ours is no path to be removed, whoever names it."""
+        """The logger has everything of one FIFO; believed of a life that is over only."""
+        if (name, generation) in self._over:
+            self._let_go(name, generation, kind)
+
+    def _let_go(self, name: str, generation: int, kind: str) -> None:
+        """What is not ours is no path to be removed, whoever names it."""
         if _key(name, generation, kind) in self._store.descriptors:
             self._store.drop(_key(name, generation, kind))
             with contextlib.suppress(OSError):
@@ -119,16 +125,22 @@ class Outputs:
     def drop_unborn(self, is_to_come: Callable[[str, int], bool]) -> None:
         """After `recover`: let go of what a predecessor had made ready for lives that it never began.
 
-        They must not be told to a logger: the life that does get the number would be taken for the one before.
+        They must not be told to a logger: the life that does get the number would be taken for the one before. Where
+        the record ends before its time (there was no room for more of it), one may have begun all the same, and the
+        logger is reading it: it is over for us, or the next one's turn would never come.
         """
         for name, generation in self.lives():
             if is_to_come(name, generation):
-                for kind in KINDS:
-                    self.drained(name, generation, kind)
+                for kind in self._kinds(name, generation):
+                    self._unborn.append(_about("over", name, generation, kind))
+                    self._let_go(name, generation, kind)
 
     def connect(self, send: Send) -> None:
         """A logger is there: tell it everything, oldest life first. Replaces an earlier logger."""
         self._send = send
+        for message in self._unborn:
+            send(message, ())
+        self._unborn.clear()
         for name, generation in sorted(self._begun.intersection(self.lives())):
             self._announce(name, generation)
             if (name, generation) in self._over:

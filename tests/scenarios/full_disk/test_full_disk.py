@@ -135,6 +135,9 @@ def test_run_dir_and_no_supervisor(open_disk):
     until(lambda: puppet.lives()[-1] == row["pid"])
     assert [life for life in puppet.lives() if is_alive(life)] == [row["pid"]]
     assert row["pid"] == pid or not is_alive(pid)
+    # It counts its lives from where the record ends, and what it says now is heard.
+    puppet.tell("print here I am")
+    until(lambda: site.log("puppet") == ["here I am"], "it is captured")
 
 
 def test_log_dir(open_disk):

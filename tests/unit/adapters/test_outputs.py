@@ -191,6 +191,31 @@ def test_a_name_that_is_not_ours_removes_nothing(tmp_path: Path) -> None:
     assert victim.exists()
 
 
+def test_nobody_has_all_of_what_is_still_written(outputs: Outputs, store: FakeStore, tmp_path: Path) -> None:
+    """A late word about a life may come when its number stands for another one already."""
+    outputs.make("s", 1, NOBODY_ELSE)
+    outputs.drained("s", 1)
+    outputs.begun("s", 1)
+    outputs.drained("s", 1)
+    assert (os.listdir(tmp_path / "fifo"), list(store.descriptors)) == (["s.1"], ["fifo:s:1"])
+
+
+def test_what_the_record_does_not_know_is_over_for_whoever_reads_it(
+    outputs: Outputs, logger: FakeLogger, tmp_path: Path
+) -> None:
+    """Mostly it was only made ready, and the logger has never heard of it; but the record may have had no room."""
+    outputs.make("s", 2, NOBODY_ELSE)
+    outputs.make("s", 3, NOBODY_ELSE)
+    outputs.recover(lambda _name, generation: generation == 2)
+    outputs.drop_unborn(lambda _name, generation: generation > 2)
+    outputs.connect(logger.send)
+    assert logger.told == [("over", "s", 3), ("capture", "s", 2)]
+    assert os.listdir(tmp_path / "fifo") == ["s.2"]
+    logger.told.clear()
+    outputs.connect(logger.send)
+    assert logger.told == [("capture", "s", 2)], "once"
+
+
 def test_a_fifo_that_cannot_be_opened_is_told_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "fifo").mkdir()
     outputs = Outputs(str(tmp_path), FakeStore(), "boot")  # type: ignore[arg-type]
