@@ -55,8 +55,11 @@ class Desk(Protocol):
     def tell(self, about: str, text: str) -> None:
         """Trouble with a session or a room, for `status`; empty: all is well there."""
 
-    def show_again(self, speaker: Speaker) -> None:
-        """Somebody new is to see our presence."""
+    def show_to(self, speaker: Speaker, addresses: list[str]) -> None:
+        """These have not seen our presence yet."""
+
+    def is_subscribed(self, speaker: Speaker, person: str) -> bool:
+        """Whether a bare address gets our presence anyway, as far as we know."""
 
     def is_muted(self, service: str) -> bool: ...
 
@@ -84,6 +87,9 @@ class Door:
 
     def asked(self, speaker: Speaker, asked: Asked) -> bool:
         return False
+
+    def rostered(self, speaker: Speaker, items: dict[str, str]) -> None:
+        """News of the account's roster: subscriptions by address."""
 
     def happened(self, happening: Happening) -> None:
         """An event of the supervisor; the mirror follows a moment later (`changed`)."""

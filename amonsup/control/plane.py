@@ -69,11 +69,12 @@ class Plane:
         self._throttles = {name: presence.Throttle() for name in self._sessions}
         self._presence_timers: dict[str, asyncio.TimerHandle] = {}
         self._rooms = Rooms(self)
+        self._subscriptions = Subscriptions(self)
         implied = tuple(
             Module(use="alerts", name=f"alerts-{each.name}", session=each.name) for each in self.xmpp.sessions
         )
         modules = self.xmpp.modules or implied
-        doors: list[Door] = [Subscriptions(self), self._rooms, Forms(self), Queries(self), Chat(self)]
+        doors: list[Door] = [self._subscriptions, self._rooms, Forms(self), Queries(self), Chat(self)]
         self._doors = doors + [MODULES[module.use](self, module) for module in modules]
         self._tasks: set[asyncio.Task[Any]] = set()
         self._turns = Turns()
@@ -150,10 +151,13 @@ class Plane:
                 self._tally.add(by, reason, count)
                 self._tell_soon()
 
-    def show_again(self, speaker: Speaker) -> None:
-        self._throttles[speaker.name].forget()
-        session = self._sessions[speaker.name]
-        self._show_presence(session)
+    def show_to(self, speaker: Speaker, addresses: list[str]) -> None:
+        shown = self._throttles[speaker.name].sent
+        if shown is not None:  # else it is still to come, to everybody
+            self._send_presence(speaker, shown, addresses)
+
+    def is_subscribed(self, speaker: Speaker, person: str) -> bool:
+        return self._subscriptions.has(speaker, person)
 
     def is_muted(self, service: str) -> bool:
         row = self.mirror.rows.get(service)
@@ -221,6 +225,10 @@ class Plane:
         is_ours = sender in ("", session.spec.domain) or bare(sender) == session.spec.jid
         if not is_ours and self._rooms.find(bare(sender)) is None and self.role_of(sender) < Role.VIEWER:
             self.turned_away(bare(sender), Reason.QUESTION)
+
+    def rostered(self, session: Session, items: dict[str, str]) -> None:
+        for door in self._doors:
+            door.rostered(session, items)
 
     def strange(self, sender: str) -> None:
         self.turned_away(bare(sender), Reason.STANZA)
@@ -335,8 +343,11 @@ class Plane:
             self._presence_timers[session.name] = loop.call_later(due_in, self._show_presence, session)
             return
         throttle.was_sent(wanted, loop.time())
-        for to in ("", *self._rooms.audience(session)):
-            session.send(stanzas.presence(wanted, caps_hash(), to=to), Priority.COMMAND, PRESENCE_TTL_S)
+        self._send_presence(session, wanted, ["", *self._rooms.audience(session)])
+
+    def _send_presence(self, speaker: Speaker, shown: presence.Wanted, addresses: list[str]) -> None:
+        for to in addresses:
+            speaker.send(stanzas.presence(shown, caps_hash(), to=to), Priority.COMMAND, PRESENCE_TTL_S)
 
 
 def complain(text: str) -> None:

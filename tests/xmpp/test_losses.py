@@ -66,9 +66,10 @@ def lives(site, service):
     return site.transcript(service).count(f"{service} started")
 
 
-def alert(service, cause):
-    """How that is told, by itself or in a digest."""
-    return re.compile(rf"^(gsi: )?{service} (exited.*: )?killed by {cause}$", re.MULTILINE)
+def tells(service, cause):
+    """Whether a message is that alert, by itself or in a digest."""
+    alert = re.compile(rf"^(gsi: )?{service} (exited.*: )?killed by {cause}$", re.MULTILINE)
+    return lambda xml: alert.search(body(xml)) is not None
 
 
 def bodies(person, text, after=0):
@@ -110,7 +111,7 @@ def test_a_server_that_dies_loses_nothing_of_ours(open_site, people, server):
         admin = people("admin")
         admin.presence(AGENT)
         for each in WEAK:
-            admin.wait(lambda xml, told=alert(each, cause): told.search(body(xml)), f"{each}: {cause}")
+            admin.wait(tells(each, cause), f"{each}: {cause}")
         site.do("start", services=["weak"])
         until(lambda before=done_before: done(site, "restart") == before + 1, "the first is done")
         site.running("ce")
@@ -289,7 +290,7 @@ def test_packets_that_vanish_take_nothing_with_them(namespace, line, open_site, 
     admin.say(AGENT, "show ce")
     admin.message("ce: running", after=asked)
     assert len(bodies(admin, "weak exited", mark)) == 1
-    # ejabberd ends a connection that acknowledges nothing for a minute (ack_timeout of mod_stream_mgmt): resumed as well.
+    # ejabberd ends a connection that acknowledges nothing for a minute (mod_stream_mgmt: ack_timeout); resumed as well.
     is_given_up = IS_SOAK and server.name == "ejabberd"
     assert line.connections == connections + (way != "the same" or is_given_up)
     left = [xml for xml in admin.received[mark:] if xml.get("type") == "unavailable" and xml.get("from") == AGENT]

@@ -14,6 +14,10 @@ CRASHING = """services:
   ce: {command: "sleep 1000", min_uptime: 0s}
   weak: {command: "sh -c 'echo last words; exec sleep 1000'", restart: "no", min_uptime: 0s}
 """
+FATAL = """services:
+  ce: {command: "sleep 1000", min_uptime: 0s}
+  last: {command: "sleep 1000", min_uptime: 0s, start_limit: {count: 1, within: 5m}}
+"""
 
 
 @pytest.fixture
@@ -70,6 +74,39 @@ def test_moderators_get_presence_directly_and_questions_are_answered_to_whoever_
     assert len([xml for xml in answers if xml.tag.endswith("}message")]) == 1
 
 
+def shown(person, mark):
+    """How often the site's presence arrived, by its <show/>."""
+    found = [xml for xml in person.received[mark:] if xml.find("{urn:amonsup:1}digest") is not None]
+    return [xml.findtext("{jabber:client}show") for xml in found if xml.get("from") == AGENT]
+
+
+def test_a_moderator_who_subscribes_sees_each_presence_once(open_site, room, people):
+    """By the server then, and directly again when he does not any more; others do not notice who comes and goes."""
+    admin, jid = room
+    viewer = people("viewer")
+    site = open_site(FATAL, xmpp=f"  rooms: {{{jid}: {{}}}}\n")
+    for each in (viewer, admin):
+        each.subscribe("gsi@localhost")
+        each.presence(AGENT, status="2/2 up")
+    admin.presence(f"{jid}/gsi", status="2/2 up")
+    mark, others = admin.mark, viewer.mark
+    site.kill("last")
+    admin.presence(AGENT, after=mark, show="dnd")
+    admin.say(AGENT, "status")
+    admin.message("ce: running", after=mark)  # by now the other one would be there
+    assert shown(admin, mark).count("dnd") == 1
+    admin.send(f"<presence to='{jid}/boss' type='unavailable'/>")
+    admin.presence(f"{jid}/boss", kind="unavailable")
+    mark = admin.mark
+    admin.join(jid, "boss")
+    admin.presence(f"{jid}/boss", after=mark)
+    admin.send("<presence to='gsi@localhost' type='unsubscribe'/>")
+    admin.presence(AGENT, after=mark, show="dnd")
+    viewer.say(AGENT, "status")
+    viewer.message("ce: running", after=others)
+    assert shown(viewer, others) == ["dnd"]
+
+
 def test_a_room_that_is_not_right_gets_alerts_and_grants_nothing(open_site, people, audit):
     admin, operator = people("admin"), people("operator")
     jid = f"open{uuid.uuid4().hex[:8]}@conference.localhost"
@@ -88,6 +125,7 @@ def test_a_room_that_is_not_right_gets_alerts_and_grants_nothing(open_site, peop
     admin.message("ce", sender=f"{jid}/gsi")
     until(lambda: f'"by":"{jid}/boss"' in audit(site), "who asked there is on record, as far as known")
     assert not [body(xml) for xml in admin.received if xml.get("from", "") == AGENT and xml.tag.endswith("}message")]
+    assert not [xml for xml in admin.received if xml.find("{jabber:client}status") is not None], "nor how the site is"
 
 
 def test_a_room_that_is_not_there_is_not_made(open_site, people):

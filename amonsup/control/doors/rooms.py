@@ -54,11 +54,16 @@ class Rooms(Door):
         return best[1], best[0]
 
     def audience(self, speaker: Speaker) -> list[str]:
-        """To whom presence goes besides subscribers: the rooms themselves, and their moderators directly."""
+        """To whom presence goes besides subscribers: the rooms themselves, and their moderators directly.
+
+        A room that is not right is not told how the site is. A moderator who subscribes as well is told by the server,
+        whose record of directed presence (RFC 6121, 4.6) knows nothing of that: he would see everything twice.
+        """
         found: list[str] = []
         for jid, room in self._rooms.items():
-            if self._specs[jid].session == speaker.name and room.is_in:
-                found += [f"{jid}/{room.nick}", *room.moderators()]
+            if self._specs[jid].session == speaker.name and room.is_in and room.is_right:
+                moderators = [each for each in room.moderators() if not self._desk.is_subscribed(speaker, bare(each))]
+                found += [f"{jid}/{room.nick}", *moderators]
         return list(dict.fromkeys(found))
 
     def look_at(self, speaker: Speaker, jid: str) -> None:
@@ -83,7 +88,7 @@ class Rooms(Door):
         room = self._rooms.get(bare(seen.sender))
         if room is None or self._specs[room.jid].session != speaker.name:
             return False
-        moderators = set(room.moderators())
+        audience = self.audience(speaker)
         was_in, trouble = room.is_in, room.trouble
         step = room.seen(seen)
         if step is Step.CHECK:
@@ -100,8 +105,7 @@ class Rooms(Door):
             self._later(AGAIN_S, speaker, room)
         if room.trouble != trouble:
             self._desk.tell(room.jid, room.trouble)
-        if set(room.moderators()) - moderators:
-            self._desk.show_again(speaker)
+        self._show_to_new(speaker, audience)
         return True
 
     def said(self, speaker: Speaker, said: Said) -> bool:
@@ -118,7 +122,18 @@ class Rooms(Door):
             self._desk.turned_away(said.sender, Reason.ROOM)  # a room hides who speaks privately: not answered
         return True
 
+    def rostered(self, speaker: Speaker, items: dict[str, str]) -> None:
+        """Who unsubscribes was told that we are gone, and may be a moderator still."""
+        left = [each for each in self.audience(speaker) if bare(each) in items]
+        self._desk.show_to(speaker, left)
+
     # -- inside --
+
+    def _show_to_new(self, speaker: Speaker, audience: list[str]) -> None:
+        """`audience`: as it was before."""
+        new = [each for each in self.audience(speaker) if each not in audience]
+        if new:
+            self._desk.show_to(speaker, new)
 
     def _asked_in_room(self, speaker: Speaker, room: Room, said: Said) -> None:
         line = chatline.parse(said.body) if said.body.startswith("@") else None
@@ -157,9 +172,10 @@ class Rooms(Door):
             answer = await speaker.ask(request)
         finally:
             early = self._early.pop(room.jid, [])
+        audience = self.audience(speaker)
         room.checked(frozenset(each.get("var", "") for each in answer.iter(f"{{{stanzas.DISCO_INFO}}}feature")))
         self._desk.tell(room.jid, room.trouble)
-        self._desk.show_again(speaker)
+        self._show_to_new(speaker, audience)
         for said in early:
             self._asked_in_room(speaker, room, said)
 

@@ -51,6 +51,9 @@ class Handler(Protocol):
 
     def asked(self, session: Session, asked: Asked) -> None: ...
 
+    def rostered(self, session: Session, items: dict[str, str]) -> None:
+        """News of the account's roster: subscriptions by address."""
+
     def strange(self, sender: str) -> None:
         """A stanza of theirs was too deep or too wide, and was emptied."""
 
@@ -346,8 +349,12 @@ class Session:
                 answer.set_result(xml)
         else:
             found = stanzas.asked(xml)
-            if found is not None and found.payload.tag.partition("}")[0][1:] not in (stanzas.ROSTER,):
+            if found is None:
+                return
+            if found.payload.tag.partition("}")[0][1:] != stanzas.ROSTER:
                 self._handler.asked(self, found)
+            elif found.sender in ("", self.spec.jid):  # the library refuses those of others (RFC 6121, 2.1.6)
+                self._handler.rostered(self, stanzas.rostered(xml))
 
 
 async def _happens(event: asyncio.Event, within_s: float) -> bool:

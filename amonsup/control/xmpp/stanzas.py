@@ -71,6 +71,12 @@ def seen(xml: Element) -> Seen:
     )
 
 
+def rostered(xml: Element) -> dict[str, str]:
+    """Who is said to have which subscription, in a roster or in news of it; `remove`: they are not in it any more."""
+    items = xml.iter(f"{{{ROSTER}}}item")
+    return {address(item.get("jid", "")): item.get("subscription", "none") for item in items}
+
+
 def asked(xml: Element) -> Asked | None:
     """A get or set with something in it; None for anything else."""
     if xml.get("type") not in ("get", "set") or len(xml) == 0:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from amonsup.config.xmpp_specs import Session as Spec
@@ -86,3 +88,19 @@ def test_without_a_password_nothing_is_tried_and_the_reason_is_told() -> None:
         return session._loss, session._why
 
     assert asyncio.run(run()) == (Loss.REFUSED, "no password: /pw: Permission denied")
+
+
+def test_news_of_the_roster_are_believed_from_our_own_server_only() -> None:
+    item = "<query xmlns='jabber:iq:roster'><item jid='Eve@x.org' subscription='both'/></query>"
+
+    async def run() -> list[dict[str, str]]:
+        handler: Any = Handler()
+        told: list[dict[str, str]] = []
+        handler.rostered = lambda _session, items: told.append(items)
+        session = Session(SPEC, handler, lambda: 0.0, 0.0)
+        for sender in ("", "from='gsi@x.org'", "from='eve@x.org'", "from='gsi@x.org.eve.org'"):
+            xml = ET.fromstring(f"<iq xmlns='jabber:client' type='set' id='1' {sender}>{item}</iq>")
+            session._on_stanza(SimpleNamespace(xml=xml))
+        return told
+
+    assert asyncio.run(run()) == [{"eve@x.org": "both"}] * 2
