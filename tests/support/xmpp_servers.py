@@ -129,7 +129,7 @@ class Prosody:
             f'data_path = "{directory}/data"\n'
             "run_as_root = true\n"
             'modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "smacks", "limits", "time",'
-            ' "carbons", "offline" }\n'
+            ' "carbons", "offline", "admin_shell" }\n'
             f'modules_disabled = {{ "s2s", "posix", "{lacks}" }}\n'
             f'interfaces = {{ "127.0.0.1" }}\nc2s_ports = {{ {self.port} }}\n'
             f"c2s_direct_tls_ports = {{ {self.direct_port} }}\n"
@@ -167,14 +167,21 @@ class Prosody:
         self.process.kill()
         self.process.wait(20)
 
+    def end_rooms(self) -> None:
+        """The service that has the rooms ends, the rest goes on."""
+        self._control("shell", "host", "deactivate", ROOMS)
+
+    def begin_rooms(self) -> None:
+        """It is there again."""
+        self._control("shell", "host", "activate", ROOMS)
+
+    def _control(self, *words: str) -> None:
+        command = ["prosodyctl", "--config", str(self.config), *words]
+        subprocess.run(command, check=True, capture_output=True, timeout=30)
+
     def account(self, name: str, password: str = "secret") -> str:
         """Make an account (the server need not run); returns its address."""
-        subprocess.run(
-            ["prosodyctl", "--config", str(self.config), "register", name, HOST, password],
-            check=True,
-            capture_output=True,
-            timeout=30,
-        )
+        self._control("register", name, HOST, password)
         store = self.directory / "data" / HOST / "accounts"
         for number in range(1, DOUBLES + 1):
             shutil.copy(store / f"{name}.dat", store / f"{name}%2d{number}.dat")
@@ -255,6 +262,13 @@ WRITE_AT_ONCE = (
 """What is added to a roster is on the disk at once: two seconds late, it would be lost with a server that is killed."""
 
 
+WHAT_IS_ASKED = (
+    'spawn(fun() -> Each = fun(Each) -> filelib:is_file("{0}") andalso begin file:eval("{0}"), file:delete("{0}") end,'
+    " timer:sleep(50), Each(Each) end, Each(Each) end)"
+)
+"""Without Erlang's distribution there is no ejabberdctl: expressions are taken out of a file."""
+
+
 class Ejabberd:
     """ejabberd with Debian's limits (`shaper`: `none` for none), without Erlang's distribution: no epmd, no cookie."""
 
@@ -286,7 +300,7 @@ class Ejabberd:
             f'[ejabberd_auth:try_register(U, <<"{HOST}">>, P) || {{U, P}} <- [{users}]],'
             f" [mnesia:dirty_write(setelement(2, Account, {double})) || {{U, _}} <- [{users}],"
             f' Account <- mnesia:dirty_read(passwd, {{U, <<"{HOST}">>}}), N <- lists:seq(1, {DOUBLES})],'
-            f" {WRITE_AT_ONCE},"
+            f" {WRITE_AT_ONCE}, {WHAT_IS_ASKED.format(self.directory / 'do')},"
             f' file:write_file("{ready}", <<"ready">>).'
         )
         options = ["-noinput", "+K", "true", "+S", "2:2", "+sbwt", "none"]
@@ -328,6 +342,27 @@ class Ejabberd:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(20)
+
+    def end_rooms(self) -> None:
+        """The service that has the rooms ends, the rest goes on."""
+        self._evaluate(f'gen_mod:stop_module(<<"{HOST}">>, mod_muc).')
+
+    def begin_rooms(self) -> None:
+        """It is there again."""
+        self._evaluate(f'gen_mod:start_module(<<"{HOST}">>, mod_muc).')
+
+    def forget_rooms(self) -> None:
+        """Who was in a room is not any more, and nobody is told."""
+        self._evaluate(f'[exit(Pid, kill) || {{_, _, Pid}} <- mod_muc:get_online_rooms(<<"{ROOMS}">>)].')
+
+    def _evaluate(self, expression: str) -> None:
+        made = self.directory / "do"
+        made.with_suffix(".new").write_text(expression)
+        made.with_suffix(".new").rename(made)
+        deadline = time.monotonic() + START_S
+        while made.exists():
+            assert time.monotonic() < deadline, expression
+            time.sleep(0.02)
 
     def account(self, name: str, password: str = "secret") -> str:
         """An account, made by the next `start`; returns its address."""

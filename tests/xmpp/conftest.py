@@ -1,6 +1,7 @@
 """Conversations: a real site, a really started server, and people with clients of their own.
 
-What depends on the server is told to both, Prosody and ejabberd; `@pytest.mark.one_server` is for what does not.
+What depends on the server is told to both, Prosody and ejabberd; `@pytest.mark.one_server` is for what does not, or
+only one can do: Prosody, unless another is named.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ def authority() -> Iterator[Authority]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
-        one = metafunc.definition.get_closest_marker("one_server") is not None
-        metafunc.parametrize("server", ["prosody"] if one else list(KINDS), indirect=True, scope="session")
+        one = metafunc.definition.get_closest_marker("one_server")
+        kinds = list(KINDS) if one is None else list(one.args or ["prosody"])
+        metafunc.parametrize("server", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -107,10 +109,10 @@ def open_site(server: Server, authority: Authority, cast: Cast) -> Iterator[Call
         sessions: str = "",
         host: str = "127.0.0.1",
         wrapper: Iterable[str] = (),
+        patches: str = "",
     ) -> Site:
-        site = Site(
-            Path(__file__).parent / "case", ourselves(), config={"site": "gsi", "tags": "[tier2]"}, wrapper=wrapper
-        )
+        config = {"site": "gsi", "tags": "[tier2]"}
+        site = Site(Path(__file__).parent / "case", ourselves(), config=config, wrapper=wrapper, patches=patches)
         site.write("pw", "secret\n")
         site.file("pw").chmod(0o600)
         rules = access or "".join(f"    - {{jid: {jid}, role: {role}}}\n" for jid, role in ACCESS)

@@ -128,6 +128,55 @@ def test_a_room_that_is_not_right_gets_alerts_and_grants_nothing(open_site, peop
     assert not [xml for xml in admin.received if xml.find("{jabber:client}status") is not None], "nor how the site is"
 
 
+@pytest.fixture
+def member(open_site, room):
+    """A site in its room, where it looks every second."""
+    admin, jid = room
+    site = open_site(CRASHING, xmpp=f"  rooms: {{{jid}: {{alerts: true}}}}\n", patches="eager_rooms")
+    admin.presence(f"{jid}/gsi", status="2/2 up")
+    return site
+
+
+def is_back(site, admin, jid, mark):
+    """In the room, as it is to be: how the site is is seen there, alerts arrive, nothing is wrong."""
+    admin.presence(f"{jid}/gsi", after=mark, status="2/2 up")
+    until(lambda: not site.warnings(), "nothing is wrong")
+    site.kill("weak")
+    admin.message("gsi: weak exited: killed by SIGKILL", sender=f"{jid}/gsi", after=mark)
+
+
+def test_who_is_thrown_out_says_so_and_comes_back(member, room):
+    admin, jid = room
+    mark = admin.mark
+    kick = "<query xmlns='http://jabber.org/protocol/muc#admin'><item nick='gsi' role='none'/></query>"
+    assert condition(admin.ask(jid, "set", kick)) == ""
+    admin.presence(f"{jid}/gsi", after=mark, kind="unavailable")
+    is_back(member, admin, jid, admin.mark)
+    assert f"{jid}: thrown out of the room" in member.stderr()
+
+
+def test_a_service_of_rooms_that_ends_and_begins_anew_has_us_again(member, room, server):
+    admin, jid = room
+    server.end_rooms()
+    until(lambda: jid in member.warnings(), "a word about the room")
+    server.begin_rooms()
+    mark = admin.mark
+    admin.join(jid, "boss")
+    admin.presence(f"{jid}/boss", after=mark)
+    is_back(member, admin, jid, mark)
+
+
+@pytest.mark.one_server("ejabberd")
+def test_a_room_that_forgot_us_without_a_word_has_us_again(member, room, server):
+    """A ping to ourselves through the room tells (XEP-0410). Prosody keeps on disk who is in a room."""
+    admin, jid = room
+    server.forget_rooms()
+    mark = admin.mark
+    admin.join(jid, "boss")
+    admin.presence(f"{jid}/boss", after=mark)
+    is_back(member, admin, jid, mark)
+
+
 def test_a_room_that_is_not_there_is_not_made(open_site, people):
     admin = people("admin")
     jid = f"none{uuid.uuid4().hex[:8]}@conference.localhost"

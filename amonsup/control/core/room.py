@@ -95,6 +95,10 @@ class Room:
             what = f"not {', not '.join(lacking)}"
             self.trouble = f"{what}: only alerts go there, affiliations grant nothing; its owner can set it right"
 
+    def is_out(self, condition: str) -> bool:
+        """Whether an error in answer to a ping of ourselves through the room says that we are not in it (XEP-0410)."""
+        return condition not in _IN_OR_UNKNOWN
+
     def standing(self, person: str) -> str:
         """The affiliation of a bare address that is in the room just now; empty if it proves nothing."""
         if not (self.is_in and self.is_right):
@@ -121,6 +125,7 @@ class Room:
         return Step.GIVE_UP
 
 
+_IN_OR_UNKNOWN = ("service-unavailable", "feature-not-implemented", "remote-server-not-found", "remote-server-timeout")
 _WHY_OUT = {
     "301": "banned from the room",
     "307": "thrown out of the room",

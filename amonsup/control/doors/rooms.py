@@ -210,7 +210,7 @@ class Rooms(Door):
         stanzas.element(stanzas.PING, "ping", request)
         answer = await speaker.ask(request)
         word = stanzas.condition(answer.find(f"{{{stanzas.CLIENT}}}error"))
-        if answer.get("type") == "error" and word in ("not-acceptable", "item-not-found"):
+        if answer.get("type") == "error" and room.is_out(word):
             room.left()
             self._join(speaker, room.jid)
 

@@ -53,6 +53,22 @@ def test_a_room_that_our_joining_made_is_destroyed() -> None:
     assert "amonsup room create" in room.trouble
 
 
+@pytest.mark.parametrize(
+    ("condition", "is_out"),
+    [
+        ("not-acceptable", True),
+        ("item-not-found", True),
+        ("not-allowed", True),
+        ("service-unavailable", False),
+        ("feature-not-implemented", False),
+        ("remote-server-not-found", False),
+        ("remote-server-timeout", False),
+    ],
+)
+def test_what_an_answer_to_our_own_ping_says(condition: str, *, is_out: bool) -> None:
+    assert joined().is_out(condition) is is_out
+
+
 def test_a_taken_nick_is_tried_with_another_and_not_for_ever() -> None:
     room = Room(JID, "gsi")
     refusal = a_seen("gsi", kind="error", condition="conflict")
