@@ -323,7 +323,7 @@ class Sink:
         return start + (size if start + size >= found.end else self.settings.max_size)
 
     def _open_moved(self, inode: int) -> int:
-        """A file that is or was ours, under whatever name in the same directory; -1 if there is none. Raises OSError."""
+        """A file that is or was ours, under whatever name in the same directory; -1: there is none. Raises OSError."""
         with os.scandir(self.log_dir) as entries:
             paths = [each.path for each in entries if each.inode() == inode and each.is_file(follow_symlinks=False)]
         for path in paths:
