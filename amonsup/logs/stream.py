@@ -431,10 +431,14 @@ class Stream:
             self._after(life, dropped, is_all=True)
 
     def _recovered(self, trouble: Trouble) -> None:
-        self.trouble = None
-        if trouble.end() and self.sink is not None:
+        """What was dropped is marked first: as long as not even that can be written, it is no end."""
+        if trouble.dropped and self.sink is not None:
             try:
                 self.sink.mark_dropped(trouble.dropped)
             except OSError:
                 self._give_up()
+                trouble.retry_at = self.owner.loop.now() + RETRY_S
+                return
+        trouble.end()
+        self.trouble = None
         self.owner.troubled(self, "", trouble.dropped)

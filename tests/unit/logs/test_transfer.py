@@ -306,6 +306,35 @@ def test_on_full_drop_throws_away_what_is_in_the_pipe_too(site: Site) -> None:
     assert contents(site, "a.log") == b"later\n"
 
 
+def test_what_was_dropped_is_marked_as_soon_as_that_can_be_written(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full may have room left in the log's last block, and none in the index's."""
+    logger = left_behind(site, on_full="drop")
+    os.mkdir(os.path.join(site.log_dir, "a.log"))
+    logger.capture()
+    logger.loop.run(5.0)
+    os.rmdir(os.path.join(site.log_dir, "a.log"))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(marking, "insert", full)
+        patch.setattr(marking, "begin_segment", lambda *_: None)
+        os.write(site.fifos["a.log", 1][1], b"in the last block\n")
+        logger.loop.run(0.5)
+    assert logger.troubles[-1][0], "it is not over"
+    logger.loop.run(5.0)
+    os.write(site.fifos["a.log", 1][1], b"later\n")
+    logger.loop.run(5.0)
+    assert contents(site, "a.log") == b"in the last block\nlater\n"
+    text, dropped = logger.troubles[-1]
+    assert not text
+    assert [mark[2] for mark in layout(site.log_dir, "a.log").marks.of_kind(index.DROP)] == [dropped]
+    logger.die()
+
+
 def test_stamps_that_are_asked_for_meanwhile_are_for_what_comes_later(site: Site) -> None:
     logger = left_behind(site, timestamps=True, max_size=1 << 20)
     logger.capture()
