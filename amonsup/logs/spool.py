@@ -68,6 +68,8 @@ class Spool:
 
         0: the log's file is full. All of it is one step: that it is in the log is recorded at its end.
         """
+        if self.position != sink.end:  # somebody has written there, or cut it: that is not to be taken back
+            self._record(sink.end)
         begin, was_at_start = self.done, self.is_at_start
         mark = stamp(time.time())
         try:
@@ -113,7 +115,9 @@ class Spool:
         """
         sink.cut(self.position)
         count = self.size - self.done
-        self._empty(sink)
+        os.ftruncate(self.fd, BEGIN)
+        with contextlib.suppress(OSError):  # it is gone, and counts, on record or not
+            self._empty(sink)
         return count
 
     def _record(self, position: int) -> None:

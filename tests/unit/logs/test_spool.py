@@ -76,6 +76,54 @@ def test_a_disk_full_between_two_pieces(tmp_path: Path, monkeypatch: pytest.Monk
     out.close()
 
 
+def test_what_somebody_wrote_into_the_log_is_not_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
+) -> None:
+    out = Sink(str(tmp_path), "s.log", Settings({}))
+    through = Spool(str(tmp_path), out)
+    pour(through, out, pipe, FIRST)
+    with open(out.path, "ab") as file:
+        file.write(b"by hand\n")
+    out.check()
+    with monkeypatch.context() as patch:
+        run_full_after(patch, out, 0)
+        with pytest.raises(OSError, match="No space"):
+            pour(through, out, pipe, LINES)
+    for each in (through, out):
+        each.close()
+    out = Sink(str(tmp_path), "s.log", Settings({}))
+    through = Spool(str(tmp_path), out)
+    through.pour(out)
+    assert unstamped(out.path).endswith(LINES)
+    assert Path(out.path).read_bytes().count(b"by hand\n") == 1
+    through.close()
+    out.close()
+
+
+def test_a_spool_that_cannot_be_put_on_record_is_gone_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
+) -> None:
+    """A file system that writes elsewhere (btrfs) needs room for that, too."""
+    out = Sink(str(tmp_path), "s.log", Settings({}))
+    through = Spool(str(tmp_path), out)
+    os.write(pipe[1], LINES)
+    through.fill(pipe[0])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "_record", full)
+        assert through.discard(out) == len(LINES)
+    through.close()
+    through = Spool(str(tmp_path), out)
+    assert through.is_empty
+    assert pour(through, out, pipe, FIRST) == len(FIRST)
+    assert unstamped(out.path) == FIRST
+    through.close()
+    out.close()
+
+
 def test_what_is_given_up_is_counted_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
 ) -> None:
