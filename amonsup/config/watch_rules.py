@@ -95,8 +95,9 @@ SETS: dict[str, tuple[str, bool]] = {
         r"^(?:nginx: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )\[(?:emerg|alert|crit)\] ",
         False,
     ),
-    # Two blanks behind the word are PostgreSQL's own; log_line_prefix may be anything.
-    "postgres-fatal": (r"(?:^|[^\"'\w])(?:FATAL|PANIC):  ", False),
+    # Two blanks behind the word are PostgreSQL's own; log_line_prefix may be anything. Who asks while it starts,
+    # recovers or stops hears 'the database system is …', who is connected when it stops 'terminating …': no trouble.
+    "postgres-fatal": (r"(?:^|[^\"'\w])(?:PANIC:  |FATAL:  (?:[^t]|t(?:[^eh]|h[^e]|he[^ ])))", False),
     "redis-oom": (
         r"Can't save in background: fork: Cannot allocate memory|\bOut Of Memory allocating \d+ bytes|"
         r"\bRedis aborting for OUT OF MEMORY\b",

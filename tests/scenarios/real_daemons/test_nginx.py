@@ -74,6 +74,10 @@ def test_a_reload_keeps_the_master_and_a_broken_configuration_touches_nothing(si
 def test_a_killed_master_takes_its_workers_along_and_comes_back(site, name):
     pid = site.pid(name)
     left = until(lambda: len(workers(pid)) == 2 and workers(pid), "its workers are there")
+    assert not [event for event in site.events() if event.get("match")], "there is nothing to watch for in a start"
+    kill_hard(left[0])
+    assert f"worker process {left[0]} exited on signal 9" in site.wait("alert", name)["text"]
+    left = until(lambda: left[0] not in workers(pid) and len(workers(pid)) == 2 and workers(pid), "it has a successor")
     site.kill("supervisor")
     assert site.running(name)[name] == pid, "a supervisor that comes after finds it again"
     kill_hard(pid)

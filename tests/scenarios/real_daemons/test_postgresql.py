@@ -43,9 +43,9 @@ def come_up(site, times):
     return lives
 
 
-def client(site, text):
+def client(site, text, database="postgres"):
     """A client from outside, with what it needs to be started as the server's user."""
-    words = ["psql", "-h", "127.0.0.1", "-p", str(site.port), "-At", "-c", text, "postgres"]
+    words = ["psql", "-h", "127.0.0.1", "-p", str(site.port), "-At", "-c", text, database]
     how = {"cwd": "/", "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     if site.account is not None:
         how |= {"user": site.account.pw_uid, "group": site.account.pw_gid, "extra_groups": []}
@@ -78,6 +78,9 @@ def test_in_order_up_and_down(site):
         assert "terminating connection due to administrator command" in session.communicate(timeout=20)[1]
     assert "database system is shut down" in "\n".join(site.log("db"))
     come_up(site, 2)
+    with client(site, "select 1", "nowhere"):
+        assert 'FATAL:  database "nowhere" does not exist' in site.wait("alert", "db")["text"]
+    assert len([event for event in site.events() if event.get("match")]) == 1, "nothing of starts and a stop"
     assert site.transcript("initdb").count("initdb started") == 1, "its success holds"
 
 
@@ -89,5 +92,6 @@ def test_killed_it_recovers_without_its_old_children(site):
     come_up(site, 2)
     until(lambda: any("not properly shut down" in line for line in site.log("db")), "it has recovered")
     assert not any("still in use" in line for line in site.log("db"))
+    assert not [event for event in site.events() if event.get("match")], "who asked meanwhile is of no concern"
     site.do("stop", services=["db"])
     assert site.row("db")["exit"]["code"] == 0

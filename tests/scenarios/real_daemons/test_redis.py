@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 
 import pytest
 from support.site import frozen, is_alive, kill_hard, until, wait_gone
@@ -37,6 +38,11 @@ def test_it_says_when_it_is_ready(site):
     site.do("restart", services=["redis"])
     assert site.pid("redis") != pid
     assert told(site, "GET colour") == "blue", "it was stopped in order: it has saved"
+    pid = site.pid("redis")
+    assert not [event for event in site.events() if event.get("match")], "there is nothing to watch for in a start"
+    subprocess.run(["prlimit", "--pid", str(pid), f"--as={(400 << 20)}:"], check=True, **site.who.switch())
+    told(site, "SETBIT colour 4294967295 1")  # 512 MiB
+    assert "Out Of Memory allocating" in site.wait("alert", "redis")["text"]
 
 
 def test_one_that_hangs_is_restarted_and_so_is_one_that_died_with_its_dependant(site):

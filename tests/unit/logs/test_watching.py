@@ -282,7 +282,8 @@ REAL = {
     "postgres-fatal": [
         '2026-11-23 15:00:00.000 UTC [123] FATAL:  database "x" does not exist',
         '2026-11-23 15:00:00.000 UTC [123] PANIC:  could not write to file "pg_wal/xlogtemp.123": No space left',
-        "FATAL:  the database system is starting up",
+        "FATAL:  could not create any TCP/IP sockets",
+        'FATAL:  too many connections for role "ce"',
     ],
     "redis-oom": [
         "123:M 23 Nov 2026 15:00:00.000 # Can't save in background: fork: Cannot allocate memory",
@@ -317,6 +318,8 @@ NEAR_MISSES = {
         '2026-11-23 15:00:00.000 UTC [123] ERROR:  relation "x" does not exist',
         "STATEMENT:  select 'FATAL:  x'",
         "FATAL: one blank only",
+        "2026-11-23 15:00:00.000 UTC [123] FATAL:  the database system is starting up",
+        "2026-11-23 15:00:00.000 UTC [123] FATAL:  terminating connection due to administrator command",
     ],
     "redis-oom": ["# Memory overcommit must be enabled!", "OOM score adjusted"],
     "mysql-error": ["2026-11-23T15:00:00.123456Z 0 [Warning] [MY-010068] CA certificate is self signed."],
