@@ -13,7 +13,7 @@ from support.site import until
 AGENT = "gsi@localhost/amonsup"
 SITE = "gsi@localhost"
 TWO = """services:
-  ce: {command: "sleep 1000", description: computing element}
+  ce: {command: "sleep 1000", description: computing element, min_uptime: 0s}
   db: {command: "sleep 1000", min_uptime: 0s}
 """
 

@@ -87,6 +87,7 @@ def test_a_terminal_is_redrawn_in_place(open_site, tmux):
     assert screen.splitlines()[0].startswith(site.name), "nothing has scrolled"
     assert sum("alpha" in line for line in screen.splitlines()) == 1
     terminal.resize(64, 4)
+    site.do("restart", services=["alpha"])  # else it is noticed with the next figures
     terminal.wait("1 of 2 running", "alpha", gone="beta")
     terminal.resize(80, 12)
     terminal.wait("1 of 2 running", "alpha", "beta")
