@@ -18,7 +18,9 @@ SITE = "gsi@localhost"
 SERVICES = """services:
   ce: {command: "sleep 1000", min_uptime: 0s}
   private: {command: "sleep 1000", min_uptime: 0s, remote: none}
-  noisy: {command: "sh -c 'printf \\"one\\\\001two\\\\033[31m\\\\000]]><a>\\\\377\\\\n\\"; exec sleep 1000'", min_uptime: 0s}
+  noisy:
+    min_uptime: 0s
+    command: "sh -c 'printf \\"one\\\\001two\\\\033[31m\\\\000]]><a>\\\\377\\\\n\\"; exec sleep 1000'"
 """
 
 

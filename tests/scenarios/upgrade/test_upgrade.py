@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 import uuid
+from pathlib import Path
 
 import pytest
 from support.site import ROOT, libraries, until, wait_gone
@@ -23,31 +25,49 @@ until [ -e may-go ]; do sleep 0.05; done
 XMPP = "{sessions: {main: {jid: site@localhost, host: 127.0.0.1, port: 1, password_file: password}}}"
 
 
+@pytest.fixture(scope="module")
+def package():
+    """A copy of the package, compiled as it is, on the file system where sites are."""
+    directory = Path(tempfile.mkdtemp(prefix="amscp", dir="/tmp"))
+    directory.chmod(0o755)
+    shutil.copytree(ROOT / "amonsup", directory / "amonsup")
+    yield directory / "amonsup"
+    shutil.rmtree(directory)
+
+
 @pytest.fixture
-def site(open_site, who):
-    return started(open_site(who))
+def site(open_site, who, package):
+    return started(open_site(who), package)
 
 
-def started(site):
+def started(site, package):
+    site.package = package
     install(site, "1.0.0")
     site._environ["PYTHONPATH"] = ":".join([str(site.file("installed")), *libraries()])
     site.puppet("waiting")
     site.file("bin/leaving.sh").write_text(LEAVING)
-    return site.start()
+    site.start()
+    until(lambda: site.log("writer"), "the logger has loaded what is to be replaced")
+    return site
 
 
 def install(site, version, *, breaks=""):
     """Put a version in place, all at once."""
     fresh, target = site.file(f"fresh-{uuid.uuid4().hex}"), site.file("installed")
-    shutil.copytree(ROOT / "amonsup", fresh / "amonsup")  # compiled as it is; what is changed below is compiled anew
-    init = fresh / "amonsup" / "__init__.py"
-    init.write_text(init.read_text().split("__version__")[0] + f'__version__ = "{version}"\n')
+    shutil.copytree(site.package, fresh / "amonsup", copy_function=os.link)
+    edit(fresh / "amonsup/__init__.py", lambda text: text.split("__version__")[0] + f'__version__ = "{version}"\n')
     if breaks:
-        with (fresh / "amonsup" / breaks).open("a") as file:
-            file.write("\nthis is no Python\n")
+        edit(fresh / "amonsup" / breaks, lambda text: text + "\nthis is no Python\n")
     if target.exists():
         target.rename(site.file(f"old-{uuid.uuid4().hex}"))
     fresh.rename(target)
+
+
+def edit(path, change):
+    """A file that other versions have too becomes one of its own."""
+    text = path.read_text()
+    path.unlink()
+    path.write_text(change(text))
 
 
 def version(site):
@@ -111,11 +131,12 @@ def test_what_does_not_load_is_refused(site, breaks):
     assert version(site) == "1.1.1"
 
 
-def test_a_control_that_does_not_load_is_refused_where_there_is_one(open_site, who):
+def test_a_control_that_does_not_load_is_refused_where_there_is_one(open_site, who, package):
     site = open_site(who, config={"xmpp": XMPP})
     site.write("password", "secret")
     site.file("password").chmod(0o600)
-    started(site)
+    started(site, package)
+    until(lambda: "session main" in site.warnings(), "control has loaded what is to be replaced")
     before = site.running("one", "writer", *OURS, "control")
     install(site, "1.1.0", breaks="control/plane.py")
     assert "plane.py" in site.refused("upgrade")["text"]
@@ -126,8 +147,10 @@ def test_a_version_that_cannot_read_what_is_there_is_refused(site):
     """It would load, and then find no configuration: the services stay with who understands theirs."""
     before = site.running("one", "writer", *OURS)
     install(site, "2.0.0")
-    module = site.file("installed/amonsup/supervisor/adapters/applied.py")
-    module.write_text(module.read_text().replace("FORMAT = 1", "FORMAT = 2"))
+    edit(
+        site.file("installed/amonsup/supervisor/adapters/applied.py"),
+        lambda text: text.replace("FORMAT = 1", "FORMAT = 2"),
+    )
     refusal = site.refused("upgrade")
     assert "does not understand the applied configuration" in refusal["text"]
     assert site.running(*before) == before
