@@ -72,7 +72,7 @@ def test_an_operation_under_way_ends_well(open_site, who, verb):
 
 
 def test_a_follower_of_events_misses_nothing(open_site, who):
-    site = open_site(who).start()
+    site = open_site(who, patches="eager_guardian").start()
     site.running("one")
     follower = site.cli_started("--json", "events", "-f", "-n", "1")
     first = json.loads(follower.stdout.readline())["seq"]

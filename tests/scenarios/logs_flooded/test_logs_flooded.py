@@ -238,7 +238,7 @@ def open_disk(open_site, root):
     mount = 'mount -t tmpfs -o size=24m tmpfs "$SITE/log" && exec "$@"'
 
     def make(old="", new=""):
-        site = open_site(root, patches="eager_guardian", wrapper=["unshare", "-m", "sh", "-c", mount, "sh"])
+        site = open_site(root, patches="hasty", wrapper=["unshare", "-m", "sh", "-c", mount, "sh"])
         site.file("log").mkdir()
         site.write("conf.d/logs_flooded.yaml", conf(site).replace(old, new))
         return site

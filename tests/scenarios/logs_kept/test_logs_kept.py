@@ -102,7 +102,7 @@ def open_disk(open_site, root):
     if os.system("unshare -m true 2>/dev/null") != 0:
         pytest.skip("no mount namespace can be made here")
     mount = 'mount -t tmpfs -o size=256k tmpfs "$SITE/log" && exec "$@"'
-    site = open_site(root, wrapper=["unshare", "-m", "sh", "-c", mount, "sh"])
+    site = open_site(root, patches="hasty", wrapper=["unshare", "-m", "sh", "-c", mount, "sh"])
     site.file("log").mkdir()
     return site
 
@@ -232,7 +232,7 @@ def test_rotation_by_time(open_site, user):
 
 
 def test_a_directory_that_vanishes(open_site, user):
-    site = open_site(user)
+    site = open_site(user, patches="hasty")
     puppet = site.puppet("puppet")
     site.write("conf.d/logs_kept.yaml", (site.conf_d / "logs_kept.yaml").read_text().replace(", on_full: drop", ""))
     site.start()

@@ -7,7 +7,7 @@ from support.site import kill_hard, until
 
 def test_what_is_said_waits(open_site, user):
     """The logger has no log open yet, and may not make one."""
-    site = open_site(user)
+    site = open_site(user, patches="hasty")
     puppet = site.puppet("puppet")
     site.mkdir("log")
     site.start()
