@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any
 
 import msgspec
@@ -185,6 +186,17 @@ def password_objection(path: str, euid: int) -> str:
         os.close(fd)
 
 
+def _authority_objection(path: str, euid: int) -> str:
+    """Why it can be no `ca_file`; empty if it may be one. Whether there is a certificate in it control sees."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as wrong:
+        if isinstance(wrong, PermissionError) and os.geteuid() not in (0, euid):
+            return ""
+        return f"{shown(path)}: {wrong.strerror}"
+    return "" if stat.S_ISREG(mode) else f"{shown(path)} is not a file"
+
+
 def check_files(spec: XmppSpec, file: str, findings: Findings, euid: int) -> None:
     """What the files say that `xmpp:` names. Not for a client that only looks for the socket."""
     for session in spec.sessions:
@@ -192,5 +204,7 @@ def check_files(spec: XmppSpec, file: str, findings: Findings, euid: int) -> Non
         objection = password_objection(session.password_file, euid)
         if objection:
             findings.add(ConfigError(file, 0, 0, f"{below}.password_file", objection))
-        if session.ca_file and not os.path.isfile(session.ca_file):
-            findings.add(ConfigError(file, 0, 0, f"{below}.ca_file", f"{shown(session.ca_file)} is not there"))
+        objection = _authority_objection(session.ca_file, euid) if session.ca_file else ""
+        if objection:
+            remedy = "a file of certificates (PEM); without ca_file the system's authorities are believed"
+            findings.add(ConfigError(file, 0, 0, f"{below}.ca_file", objection, remedy))

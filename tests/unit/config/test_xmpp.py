@@ -98,6 +98,14 @@ def test_a_password_that_is_no_secret_is_refused(read: Any, tmp_path: Path, mode
     assert any(says in each and "xmpp.sessions.main.password_file" in each for each in errors), errors
 
 
+@pytest.mark.parametrize(("ca_file", "says"), [("ca.pem", "': No such file or directory"), (".", "' is not a file")])
+def test_an_authority_that_cannot_be_is_told_with_what_to_do(read: Any, ca_file: str, says: str) -> None:
+    (error,) = read(GOOD.replace("ca_file: null", f"ca_file: {ca_file}"))
+    assert "xmpp.sessions.main.ca_file: " in error
+    assert says in error
+    assert "without ca_file the system's authorities are believed" in error
+
+
 def test_who_only_looks_need_not_say_whether_requests_are_signed(read: Any) -> None:
     text = GOOD.replace("  require_signature: none\n", "").replace("role: admin", "role: viewer")
     assert read(text.replace("role: operator", "role: reader")).require_signature is Signature.UNSTATED
