@@ -75,6 +75,9 @@ def test_chat_answers_and_a_command_twice(site, people):
     assert site.running("ce") != before
     admin.say(AGENT, "restrat ce")
     admin.message("did you mean 'restart'")
+    mark = admin.mark
+    admin.say(SITE, "status")  # as one does who has just added it: its session takes that, by its priority
+    admin.message("db: running", sender=AGENT, after=mark)
 
 
 def test_a_form_asks_and_its_answer_is_one_note(site, people):

@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element
 
 from amonsup import __version__
 from amonsup.config.roles import Role
+from amonsup.control.core.outbox import weight
 from amonsup.control.core.records import Asked, Priority, bare
 from amonsup.control.desk import Desk, Door, Speaker
 from amonsup.control.xmpp import stanzas
@@ -36,6 +37,9 @@ FEATURES = tuple(
     )
 )
 TTL_S = 30.0
+LONGEST = 48 * 1024
+"""Characters, about, of a list of services: a stanza of 256 KiB ends the session, and a smaller one holds others up."""
+
 SERVICE_NODE = "service/"
 
 
@@ -116,9 +120,12 @@ class Queries(Door):
         if node and not node.startswith(SERVICE_NODE):
             return stanzas.error_reply(asked, "item-not-found")
         if not node:
-            for row in list(self._desk.mirror.rows.values())[:1000]:
+            left = LONGEST
+            for row in self._desk.mirror.rows.values():
                 attributes = {"jid": speaker.jid, "node": SERVICE_NODE + row.name, "name": f"{row.name}: {row.state}"}
-                stanzas.element(stanzas.DISCO_ITEMS, "item", query, **attributes)
+                left -= weight(stanzas.element(stanzas.DISCO_ITEMS, "item", query, **attributes))
+                if left < 0:
+                    break
         return reply
 
     def _send(self, speaker: Speaker, stanza: Element) -> None:

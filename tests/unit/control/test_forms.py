@@ -143,6 +143,12 @@ def test_whatever_a_service_wrote_can_be_sent(text: str) -> None:
     ET.fromstring(ET.tostring(made))
 
 
+def test_a_message_that_is_too_long_is_cut_and_says_so() -> None:
+    body = stanzas.message("a@x.org", "ü" * stanzas.LONGEST_OUT).findtext("{jabber:client}body") or ""
+    assert len(body.encode()) <= stanzas.LONGEST_OUT
+    assert body.endswith("ü\n… (cut)")
+
+
 @pytest.mark.parametrize(
     ("stamp", "age"),
     [

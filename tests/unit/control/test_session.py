@@ -10,6 +10,7 @@ from typing import Any
 
 from amonsup.config.xmpp_specs import Session as Spec
 from amonsup.control.core.reconnect import Loss
+from amonsup.control.xmpp import stanzas
 from amonsup.control.xmpp.session import Session
 
 SPEC = Spec(name="main", jid="gsi@x.org", password_file="/pw")
@@ -104,3 +105,41 @@ def test_news_of_the_roster_are_believed_from_our_own_server_only() -> None:
         return told
 
     assert asyncio.run(run()) == [{"eve@x.org": "both"}] * 2
+
+
+def test_of_a_strangers_presence_the_library_keeps_nothing() -> None:
+    async def run() -> tuple[list[str], list[str]]:
+        handler: Any = Handler()
+        seen: list[str] = []
+        handler.seen = lambda _session, what: seen.append(what.sender)
+        client = Session(SPEC, handler, lambda: 0.0, 0.0)._client
+        for number in range(3):
+            client._spawn_event(ET.fromstring(f"<presence xmlns='jabber:client' from='eve{number}@x.org/phone'/>"))
+        return seen, [jid for account in client.roster for jid in client.roster[account]]
+
+    seen, kept = asyncio.run(run())
+    assert seen == [f"eve{number}@x.org/phone" for number in range(3)]
+    assert kept == []
+
+
+def test_questions_under_way_are_looked_at_by_nobody_but_the_one_that_is_answered() -> None:
+    """A handler of the library for each would be tried on every stanza that comes in."""
+
+    async def run() -> None:
+        session = Session(SPEC, Handler(), lambda: 0.0, 0.0)  # type: ignore[arg-type]
+        handlers = session._client._XMLStream__handlers
+        before = len(handlers)
+        asking = [asyncio.ensure_future(session.ask(stanzas.iq("get", "x.org", ""))) for _ in range(50)]
+        await asyncio.sleep(0)
+        assert len(handlers) == before
+        keys = list(session._answers)
+        session._on_stanza(SimpleNamespace(xml=stanzas.iq("result", "", keys[7])))
+        answer = await asking[7]
+        assert answer.get("id") == keys[7]
+        assert [each.done() for each in asking].count(True) == 1
+        for each in asking:
+            each.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        assert not session._answers
+
+    asyncio.run(run())
