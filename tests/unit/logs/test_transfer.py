@@ -306,9 +306,7 @@ def test_on_full_drop_throws_away_what_is_in_the_pipe_too(site: Site) -> None:
     assert contents(site, "a.log") == b"later\n"
 
 
-def test_what_was_dropped_is_marked_as_soon_as_that_can_be_written(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_dropped_is_marked_as_soon_as_that_can_be_written(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that is full may have room left in the log's last block, and none in the index's."""
     logger = left_behind(site, on_full="drop")
     os.mkdir(os.path.join(site.log_dir, "a.log"))
