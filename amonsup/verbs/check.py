@@ -18,7 +18,10 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OnlineRow(msgspec.Struct, frozen=True):
-    """One step of trying an account. step: dns, tcp, tls, login, clock, room; ok null: could not be tried."""
+    """One step of trying an account. ok null: could not be tried.
+
+    step: dns, tcp, tls, login, clock, room; agent: what only the running agent can know, if it is trouble.
+    """
 
     session: str
     step: str

@@ -195,3 +195,6 @@ def test_somebody_else_with_our_account_is_told_of_and_not_fought(site, people):
     assert thief.jid == AGENT
     line = until(lambda: [each for each in site.ask("status")["warnings"] if "in use elsewhere" in each])
     assert "next attempt in 3" in line[0]
+    checked = site.cli("check", "--online")
+    assert checked.returncode == 1
+    assert "FAILED  says: the account is in use elsewhere; each site needs an account of its own" in checked.stdout
