@@ -31,6 +31,9 @@ MOST_FILES = 100
 MOST_DIRECTORIES = 100
 MOST_PROBLEMS = 20
 FILES_PER_MESSAGE = 8
+LOOKS = 3
+"""For a file that is not where its number was just seen: a rotation renames all copies, and a listing may miss one."""
+
 DEADLINE_S, CUT_S = 30, 900
 """Nobody else may be left to look after us."""
 
@@ -58,13 +61,21 @@ def open_files(patterns: list[str], wanted: list[tuple[int, int]], instance: int
     found = Found(instance)
     for pattern in patterns:
         _walk(found, "/", [part for part in pattern.split("/") if part], pattern)
-    missing = {each for each in wanted if each not in found.files}
-    for folder in found.folders if missing else ():
-        with contextlib.suppress(OSError), os.scandir(folder) as entries:
-            for entry in entries:
-                if any(entry.inode() == inode for _, inode in missing):
-                    _take(found, entry.path, is_former=True)
+    for _ in range(LOOKS):
+        missing = {inode for device, inode in wanted if (device, inode) not in found.files}
+        if not missing:
+            break
+        for folder in found.folders:
+            _take_former(found, folder, missing)
     return found
+
+
+def _take_former(found: Found, folder: str, inodes: set[int]) -> None:
+    """Files with these numbers, whatever they are called by now."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.inode() in inodes:
+                _take(found, entry.path, is_former=True)
 
 
 def _walk(found: Found, directory: str, parts: list[str], pattern: str) -> None:
