@@ -84,7 +84,8 @@ def test_rotation_on_demand(open_site, user):
     assert (site.log_dir / "puppet.log.1").read_text() == "one\ntwo\n"
     assert (site.log_dir / "puppet.log").read_text() == "and a pie", "a line stays in one piece"
     puppet.tell("print ce")
-    until(lambda: lines(site, "puppet") == ["one", "two", "and a piece"])
+    until(lambda: (site.log_dir / "puppet.log").read_text() == "and a piece\n")
+    assert lines(site, "puppet") == ["one", "two", "and a piece"]
     site.do("stop", services=["puppet"])
     site.do("rotate", services=[])
     assert (site.log_dir / "puppet.log.1").read_text() == "and a piece\n", "of a service that is down, too"

@@ -178,6 +178,7 @@ def test_fifos_with_a_name_are_taken_up_too(tmp_path: Path, store: FakeStore, lo
     assert os.read(logger.readers["s", 7], 100) == b"said meanwhile\n"
     assert os.get_blocking(store.descriptors["fifo:s:7"])
     os.close(held)
+    successor.over("s", 7)
     successor.drained("s", 7)
     assert os.listdir(tmp_path / "fifo") == []
 
