@@ -25,6 +25,9 @@ from amonsup.supervisor.handlers.desk import Refusal
 
 MOST = 32
 MOST_PER_CALLER = 12
+DIES_S = 1.0
+"""More than a process takes that was killed."""
+
 MEMORY = 1 << 30
 """Bytes of address space: a reader needs some 60 MB, however much it reads."""
 
@@ -68,9 +71,10 @@ class Readers:
         return pid, ours.detach()
 
     def close(self) -> None:
-        """Nothing of ours survives a shutdown."""
+        """Nothing of ours survives a shutdown: they are killed, and waited for until they are gone."""
         for pid, (ticks, _) in self._callers.items():
             self._watch.signal(pid, ticks, signal.SIGKILL)
+        self._watch.wait_for(self._callers, DIES_S)
 
     def _ended(self, pid: int, _end: Ended) -> None:
         self._callers.pop(pid, None)

@@ -14,9 +14,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -163,6 +164,15 @@ class Watch:
         except OSError:  # gone, or (a setuid program under a plain user's daemon) not ours to signal
             return False
         return True
+
+    def wait_for(self, pids: Iterable[int], at_most_s: float) -> None:
+        """Until these watched processes have ended, each for so long at most. Only at our own end: everybody waits."""
+        for pid in pids:
+            process = self.processes.get(pid)
+            if process is not None:
+                poll = select.poll()
+                poll.register(process.pidfd, select.POLLIN)
+                poll.poll(at_most_s * 1000)
 
     def listen(self) -> None:
         """From now on take in orphans as they end. SIGCHLD comes by descriptor where that is to be had: a handler would
