@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import os
 from collections.abc import Iterator
 
 import pytest
+from support.descriptors import close_since, opened
 
 FEW = 8
-
-
-def open_descriptors() -> set[int]:
-    return {int(name) for name in os.listdir("/proc/self/fd")}
 
 
 @pytest.fixture(autouse=True)
 def closed_when_gone() -> Iterator[None]:
     """Nobody closes the descriptors of who is killed by an exception; over all these tests they are thousands."""
-    before = open_descriptors()
+    before = opened()
     yield
-    if len(open_descriptors() - before) > FEW:
-        gc.collect()  # what belongs to an object is closed by that alone
-        for fd in open_descriptors() - before:
-            with contextlib.suppress(OSError):  # that of the listing itself
-                os.close(fd)
+    if len(opened() - before) > FEW:
+        close_since(before)

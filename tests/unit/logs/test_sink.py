@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.descriptors import close_since, opened
 
 from amonsup.logbook import index, names
 from amonsup.logbook.layout import layout
@@ -128,13 +129,12 @@ def test_killed_at_any_call_nothing_is_lost_or_doubled(
         directory.mkdir()
         with Pipe() as pipe:
             os.write(pipe.writer, LINES)
-            budget, is_done, opened = calls, False, []
+            budget, is_done, before = calls, False, opened()
             while not is_done:
                 with monkeypatch.context() as patch:
                     mortal(patch, budget)
                     try:
                         out = Sink(str(directory), "s.log", settings_of())
-                        opened.append(out)
                         if is_stamped:
                             through = Spool(str(directory), out)
                             drain_stamped(out, through, pipe.reader)
@@ -145,8 +145,7 @@ def test_killed_at_any_call_nothing_is_lost_or_doubled(
                     except KilledError:
                         kills += 1
                         budget += 1
-            for each in opened:
-                each.close()
+            close_since(before)
         parts = contents(directory)
         whole = b"".join(parts)
         if is_stamped:
