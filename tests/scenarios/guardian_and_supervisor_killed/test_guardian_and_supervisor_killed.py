@@ -42,6 +42,7 @@ def test_a_new_daemon_adopts_the_services(open_site, who):
 def test_who_ended_meanwhile_is_started_again(open_site, who):
     site = open_site(who).start()
     pids = site.running("one", "two")
+    until(lambda: site.lines("lives.one"), "it has begun")
     kill_both(site)
     kill_hard(pids["one"])
 
@@ -60,6 +61,7 @@ def test_who_ended_meanwhile_is_started_again(open_site, who):
 
 def test_who_was_stopped_stays_down(open_site, who):
     site = open_site(who).start()
+    until(lambda: site.lines("lives.two"), "it has begun")
     site.do("stop", services=["two"])
     kill_both(site)
     site.start()
