@@ -5,13 +5,14 @@ The last screens are part of the failure where something that was waited for did
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from support.site import PATIENCE_S, ScenarioError, Site
+from support.site import PATIENCE_S, ScenarioError, Site, wait_gone
 
 
 class Tmux:
@@ -74,9 +75,24 @@ class Tmux:
         return int(words[0])
 
     def close(self) -> None:
-        subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], capture_output=True, check=False)
+        """End everything in the window; it is gone then, not only told to go."""
+        tmux = ["tmux", "-S", str(self._socket)]
+        server = subprocess.run([*tmux, "display-message", "-p", "#{pid}"], capture_output=True, text=True, check=False)
+        family = _family(int(server.stdout)) if server.stdout.strip().isdigit() else []
+        subprocess.run([*tmux, "kill-server"], capture_output=True, check=False)
+        for pid in family:
+            wait_gone(pid)
 
     def _tmux(self, *words: str) -> str:
         done = subprocess.run(["tmux", "-u", "-S", str(self._socket), *words], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that came of it."""
+    found = [pid]
+    for each in found:
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
+    return found
