@@ -45,6 +45,13 @@ NO_CORE = (4, 0, 0)  # RLIMIT_CORE
 Send = Callable[[Message, tuple[int, ...]], None]
 
 
+class File(msgspec.Struct, frozen=True):
+    """A file that an attendant has opened."""
+
+    dev: int
+    ino: int
+
+
 class Job(msgspec.Struct):
     """What is asked of an attendant. `fds` become 4, 5, 6."""
 
@@ -54,14 +61,8 @@ class Job(msgspec.Struct):
     fds: list[int]
     method: str = ""
     files: int = 0  # that were answered so far
+    former: list[tuple[str, File]] = []  # of these, those that were renamed
     is_begun: bool = False
-
-
-class File(msgspec.Struct, frozen=True):
-    """A file that an attendant has opened."""
-
-    dev: int
-    ino: int
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -353,23 +354,27 @@ class Attendants:
                 if "(yet)" not in text:
                     self._remark(name, path, text)
         for record in found.files:
-            if not record.former:
-                self._files.setdefault(name, {})[record.path] = File(record.dev, record.ino)
-            elif name not in self._reminded and self._is_left_open(name, record.path, File(record.dev, record.ino)):
-                self._reminded.add(name)
-                self._reopens(name)
+            file = File(record.dev, record.ino)
+            if record.former:
+                job.former.append((record.path, file))
+            else:
+                self._files.setdefault(name, {})[record.path] = file
+        if found.last and name not in self._reminded and self._is_left_open(name, job.former):
+            self._reminded.add(name)
+            self._reopens(name)
         return True
 
-    def _is_left_open(self, name: str, path: str, file: File) -> bool:
+    def _is_left_open(self, name: str, former: list[tuple[str, File]]) -> bool:
         """A file was renamed to FILE.1, and a predecessor died before he had the service open FILE.
 
         It would write there for ever, and nothing would be rotated any more. So once in our life it is reminded.
         """
-        spec, original = self._fleet.specs[name], path.removesuffix(".1")
-        is_gone = original != path and self._problems.get(name, {}).get(original, "").endswith("(yet)")
-        if not is_gone or not spec.is_reload_given:
+        there = self._files.get(name, {})
+        left = [file for path, file in former if path.endswith(".1") and path.removesuffix(".1") not in there]
+        if not left or not self._fleet.specs[name].is_reload_given:
             return False
-        return writers.of_file(file.dev, file.ino, self._scopes.members(name, thorough=True)).count > 0
+        members = self._scopes.members(name, thorough=True)
+        return any(writers.of_file(file.dev, file.ino, members).count for file in left)
 
     def _cut_done(self, job: Job, said: WasCut, fds: list[int]) -> None:
         path, device, inode = str(job.options["path"]), job.options["dev"], job.options["ino"]

@@ -39,8 +39,8 @@ def test_an_order_to_a_predecessor_is_passed_over(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("case", ["left open", "nobody has it open", "the next one is there", "no reload"])
 def test_a_service_that_was_not_told_to_open_its_log_again_is_told(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     """The supervisor died between the renaming and the reload."""
-    files = Logging(files=("/var/log/ce.log",))
-    spec = ServiceSpec(name="ce", command=("x",), logging=files, is_reload_given=case != "no reload")
+    logging = Logging(files=("/var/log/ce.log",))
+    spec = ServiceSpec(name="ce", command=("x",), logging=logging, is_reload_given=case != "no reload")
     fleet: Any = SimpleNamespace(specs={"ce": spec})
     scopes: Any = SimpleNamespace(members=lambda *_, **__: [])
     nobody: Any = None
@@ -48,9 +48,10 @@ def test_a_service_that_was_not_told_to_open_its_log_again_is_told(monkeypatch: 
     one = Attendants(nobody, nobody, nobody, scopes, fleet, lambda *_: None, told.append)
     found: Any = SimpleNamespace(count=0 if case == "nobody has it open" else 1)
     monkeypatch.setattr(writers, "of_file", lambda *_: found)
-    problems = [] if case == "the next one is there" else [["/var/log/ce.log", "is not there (yet)"]]
-    record = {"path": "/var/log/ce.log.1", "dev": 1, "ino": 2, "watch": 1, "former": True, "size": 5}
-    answer = {"do": "files", "files": [record], "directories": [], "problems": problems, "first": True, "last": True}
+    files = [{"path": "/var/log/ce.log.1", "dev": 1, "ino": 2, "watch": 1, "former": True, "size": 5}]
+    if case == "the next one is there":  # whichever of the two is told first
+        files.append({"path": "/var/log/ce.log", "dev": 1, "ino": 3, "watch": 2, "former": False, "size": 0})
+    answer = {"do": "files", "files": files, "directories": [], "problems": [], "first": True, "last": True}
     for _ in range(2):
         files_found = heard(answer, Files)
         assert files_found is not None
