@@ -27,7 +27,8 @@ def page(result: AuditResult) -> Page:
         what = " ".join((entry.verb, *entry.targets)).strip()
         kind = Cell(entry.kind, _TONES.get(entry.kind, Tone.PLAIN))
         by = f"{entry.by} by {entry.via}" if entry.via else entry.by
-        blocks.append(line(Cell(entry.at, Tone.FAINT), "  ", kind, f"  {by}: {what} {entry.text}{many}".rstrip()))
+        said = ": ".join(part for part in (by, what, entry.text) if part)
+        blocks.append(line(Cell(entry.at, Tone.FAINT), "  ", kind, f"  {said}{many}"))
     if result.verified is not None:
         tone = Tone.BAD if result.broken else Tone.GOOD
         words = f"BROKEN after {result.verified} entries: {result.broken}" if result.broken else "the chain is whole"
