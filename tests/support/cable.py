@@ -7,24 +7,23 @@ import socket
 import struct
 import threading
 
+from support.doorway import Doorway
+
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close says RST
 
 
-class Cable:
-    """Forwards connections to `port` of loopback; `self.port` of `address` (`at`, or any) is the end to connect to."""
+class Cable(Doorway):
+    """Forwards connections to `port` of loopback."""
 
     def __init__(self, port: int, address: str = "127.0.0.1", at: int = 0) -> None:
         self._to = port
-        self._listening = socket.create_server((address, at))
-        self.port = int(self._listening.getsockname()[1])
-        self.connections = 0
         self._passes = threading.Event()
         self._passes.set()
         self._loses = False
         self.lost = {"up": 0, "down": 0}  # how many pieces were, towards the server and from it
         self.passed = {"up": 0, "down": 0}  # … were handed on
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__(address, at)
 
     def hold(self) -> None:
         """Nothing moves until `mend`; nothing is lost either."""
@@ -50,28 +49,20 @@ class Cable:
         self._passes.set()
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
+        super().close()
         self.cut()
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                near, _ = self._listening.accept()
-            except OSError:
-                return
-            self.connections += 1
-            try:
-                far = socket.create_connection(("127.0.0.1", self._to), 5)
-            except OSError:
-                near.close()
-                continue
-            far.settimeout(None)
-            self._pairs.append((near, far))
-            done = threading.Semaphore(0)
-            for one, other, way in ((near, far, "up"), (far, near, "down")):
-                threading.Thread(target=self._pump, args=(one, other, way, done), daemon=True).start()
+    def _meet(self, near: socket.socket) -> None:
+        try:
+            far = socket.create_connection(("127.0.0.1", self._to), 5)
+        except OSError:
+            near.close()
+            return
+        far.settimeout(None)
+        self._pairs.append((near, far))
+        done = threading.Semaphore(0)
+        for one, other, way in ((near, far, "up"), (far, near, "down")):
+            threading.Thread(target=self._pump, args=(one, other, way, done), daemon=True).start()
 
     def _pump(self, one: socket.socket, other: socket.socket, way: str, done: threading.Semaphore) -> None:
         with contextlib.suppress(OSError):

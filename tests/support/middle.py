@@ -6,12 +6,13 @@ import contextlib
 import select
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from support.doorway import Doorway
 
-class Middle:
+
+class Middle(Doorway):
     """Between clients and `port` of loopback; `self.port` is the end to connect to.
 
     `rewrite` is what becomes of what the server says.
@@ -26,11 +27,8 @@ class Middle:
         self._theirs.load_cert_chain(*certificate)
         self._ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._ours.check_hostname, self._ours.verify_mode = False, ssl.CERT_NONE
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listening.getsockname()[1])
-        self.connections = 0
         self._mouth: socket.socket | None = None
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__()
 
     def say(self, text: bytes) -> None:
         """To whoever is connected, as if the server had said it. That they do not listen to the end is no matter."""
@@ -39,20 +37,9 @@ class Middle:
             self._mouth.sendall(text)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
+        super().close()
         if self._mouth is not None:
             self._mouth.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                near, _ = self._listening.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._meet, args=(near,), daemon=True).start()
 
     def _meet(self, near: socket.socket) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._to), 5) as far, near:

@@ -7,32 +7,21 @@ import socket
 import threading
 
 from support.cable import Cable
+from support.doorway import Doorway
 
 
-class WebProxy:
+class WebProxy(Doorway):
     """Leads whoever asks for `name` (`host:port`) to `port` of loopback; refuses all else. `asked` is what for."""
 
     def __init__(self, name: str, port: int) -> None:
         self.asked: list[str] = []
         self._name = name
         self._cable = Cable(port)
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listening.getsockname()[1])
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__()
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
+        super().close()
         self._cable.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                near, _ = self._listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._meet, args=(near,), daemon=True).start()
 
     def _meet(self, near: socket.socket) -> None:
         with contextlib.suppress(OSError), near:
