@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
+import ssl
 import tracemalloc
 from pathlib import Path
 
@@ -218,6 +220,34 @@ def test_a_thousand_attempts_leave_nothing_behind(authority):
     assert size_later < size + 200_000, sizes
     assert files_later <= files + 2, sizes
     assert tasks_later <= tasks + 2, sizes
+
+
+def is_connecting_to(port):
+    """Whether somebody has said SYN and heard nothing (proc_pid_net(5): state 02)."""
+    lines = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    return any(words[2].endswith(f":{port:04X}") and words[3] == "02" for words in lines)
+
+
+@pytest.mark.one_server
+def test_an_attempt_that_is_called_off_leaves_nothing_open():
+    """Its socket is closed, not left for the collector to find: pytest makes that an error."""
+    from amonsup.control.xmpp.client import Client, Endpoint
+
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
+        first.connect(full.getsockname())  # from now on nobody is answered
+        port = full.getsockname()[1]
+
+        async def run():
+            client = Client(SITE, "secret", ssl.create_default_context(), "")
+            attempt = asyncio.ensure_future(client.open(Endpoint("127.0.0.1", port)))
+            while not is_connecting_to(port):
+                await asyncio.sleep(0.01)
+            attempt.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await attempt
+
+        asyncio.run(run())
+        assert not is_connecting_to(port)
 
 
 class Watching(Nobody):

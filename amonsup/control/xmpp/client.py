@@ -263,6 +263,9 @@ async def _tcp(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.
         except OSError as error:
             sock.close()
             wrong = error
+        except BaseException:  # given up meanwhile
+            sock.close()
+            raise
         else:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return sock
