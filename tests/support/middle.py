@@ -6,6 +6,7 @@ import contextlib
 import select
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,12 +29,13 @@ class Middle(Doorway):
         self._ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._ours.check_hostname, self._ours.verify_mode = False, ssl.CERT_NONE
         self._mouth: socket.socket | None = None
+        self._speaking = threading.Lock()
         super().__init__()
 
     def say(self, text: bytes) -> None:
         """To whoever is connected, as if the server had said it. That they do not listen to the end is no matter."""
         assert self._mouth is not None
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with self._speaking, contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._mouth.sendall(text)
 
     def close(self) -> None:
@@ -49,9 +51,17 @@ class Middle(Doorway):
             inner = self._ours.wrap_socket(far)
             outer = self._theirs.wrap_socket(near, server_side=True)
             mouth, ear = socket.socketpair()
-            with mouth, ear, inner, outer:
-                self._mouth = mouth
-                _relay(inner, outer, ear, self._rewrite)
+            self._mouth = mouth
+            try:
+                with ear, inner, outer:
+                    _relay(inner, outer, ear, self._rewrite)
+            finally:
+                self._shut(mouth)
+
+    def _shut(self, mouth: socket.socket) -> None:
+        """Nobody hears it any more, so who speaks into it is about to find out; not before that is it closed."""
+        with self._speaking:
+            mouth.close()
 
 
 def _relay(inner: ssl.SSLSocket, outer: ssl.SSLSocket, ear: socket.socket, rewrite: Callable[[bytes], bytes]) -> None:
