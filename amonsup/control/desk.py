@@ -64,10 +64,10 @@ class Desk(Protocol):
     def is_muted(self, service: str) -> bool: ...
 
     def spawn(self, coroutine: object) -> None:
-        """Run it beside; an exception in it is logged and ends nothing else. Bounded in number."""
+        """Run it beside; an exception in it is logged and ends nothing else. Who calls it bounds how many there are."""
 
     def serve(self, who: str, coroutine: object) -> bool:
-        """`spawn` for a person, or for STRANGERS; False, and it is not run: too much is under way for them."""
+        """`spawn` for a person, or STRANGERS. False, and it is not run: too much is under way for them, or for all."""
 
 
 class Door:

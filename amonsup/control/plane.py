@@ -42,7 +42,7 @@ from amonsup.wire.turned_away import Reason
 MODULES: dict[str, Callable[[Desk, Module], Door]] = {"alerts": Alerts}
 """What amonsup.yaml may make instances of (config/xmpp_keys.py names them too)."""
 
-MOST_TASKS = 200
+MOST_SERVED = 200
 PRESENCE_TTL_S = 60.0
 DEALT_WITH_S = 1.0
 """An event that is so old is told, or never will be: alerts wait half a second to see how it stands then."""
@@ -77,6 +77,7 @@ class Plane:
         doors: list[Door] = [self._subscriptions, self._rooms, Forms(self), Queries(self), Chat(self)]
         self._doors = doors + [MODULES[module.use](self, module) for module in modules]
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._serving = 0
         self._turns = Turns()
         self._is_over = False
         self._tally = Tally()
@@ -167,32 +168,38 @@ class Plane:
         self._begin(coroutine)
 
     def serve(self, who: str, coroutine: object) -> bool:
-        if not self._turns.begin(who):
+        if self._serving >= MOST_SERVED or not self._turns.begin(who):
             cast("Coroutine[Any, Any, Any]", coroutine).close()
             return False
         task = self._begin(coroutine)
         if task is None:
             self._turns.end(who)
             return False
-        task.add_done_callback(lambda _: self._turns.end(who))
+        self._serving += 1
+        task.add_done_callback(lambda _: self._served(who))
         return True
+
+    def _served(self, who: str) -> None:
+        self._serving -= 1
+        self._turns.end(who)
 
     def _begin(self, coroutine: object) -> asyncio.Task[Any] | None:
         work = cast("Coroutine[Any, Any, Any]", coroutine)
-        if self._is_over or len(self._tasks) >= MOST_TASKS:
+        if self._is_over:
             work.close()
             return None
-        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
 
-    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
-        try:
-            await work
-        except (ConnectionError, TimeoutError) as error:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Boundary: one request of one person, one look of ours. What was wrong with it ends nothing else."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, ConnectionError | TimeoutError):
             complain(f"a question was given up: {error or 'no answer in time'}")
-        except Exception as error:  # noqa: BLE001 - boundary: one request of one person
+        elif error is not None:
             complain(f"internal error: {type(error).__name__}: {error}")
 
     # -- what sessions tell --
