@@ -2,7 +2,7 @@
 
 An incident is opened when a service fails (an exit nobody commanded, unhealthy, fatal, a watch rule that alerts), is
 changed while it goes on, and is resolved when the service has been well for STEADY_S. Each has one text, which is
-corrected in place where clients can do that. When many open at once they are told as one digest.
+corrected in place where clients can do that. When and how they are told is the matter of pace.py.
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ from amonsup.verbs.results import Happening, StatusRow
 
 STEADY_S = 30.0
 OPENING = frozenset({"exited", "fatal", "unhealthy", "failed", "quarantined", "spawn-failed"})
-WORSE = frozenset({"fatal", "quarantined"})
 MOST_OPEN = 500
-BURST = 5
-PER_S = 1 / 30
-"""So many alerts may be told at once, then one in half a minute; what is more waits for the digest."""
 
 
 @dataclass
 class Incident:
-    """One thing that went wrong. `key` names its message; `version` grows with every change."""
+    """One thing that went wrong. `key` names its message, once it `has_message`; `version` grows with every change."""
 
     service: str
     key: str
@@ -33,6 +29,7 @@ class Incident:
     is_resolved: bool = False
     version: int = 1
     told_version: int = 0
+    has_message: bool = False
     well_since: float | None = None
 
     def words(self, site: str, row: StatusRow | None, dependants: tuple[str, ...], lines: tuple[str, ...]) -> str:
@@ -56,8 +53,6 @@ class Incidents:
         self.open: dict[str, Incident] = {}
         self._prefix = prefix
         self._number = 0
-        self._tokens = float(BURST)
-        self._tokens_at = 0.0
 
     def happened(self, happening: Happening) -> Incident | None:
         """An event: the incident that it opens or changes, if any."""
@@ -108,15 +103,6 @@ class Incidents:
             else:
                 soonest = left if soonest is None else min(soonest, left)
         return resolved, soonest
-
-    def admits(self, now: float) -> bool:
-        """Whether one more alert may be told by itself at `now`."""
-        self._tokens = min(float(BURST), self._tokens + (now - self._tokens_at) * PER_S)
-        self._tokens_at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 def digest(site: str, incidents: list[Incident]) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from amonsup.config.xmpp_specs import Module
 from amonsup.control.core.incidents import Incident, Incidents, digest
+from amonsup.control.core.pace import Pace
 from amonsup.control.core.records import Priority, bare
 from amonsup.control.desk import Desk, Door
 from amonsup.control.xmpp import stanzas
@@ -23,7 +24,6 @@ from amonsup.wire.messages import Answer
 SETTLE_S = 0.5
 """A crash and its restart come in a bunch: what is told is how it stands half a second later."""
 
-DIGEST_S = 30.0
 TTL_S = 3600.0
 
 
@@ -34,6 +34,7 @@ class Alerts(Door):
         self._desk = desk
         self._spec = spec
         self._incidents = Incidents(f"{spec.name}-{uuid.uuid4().hex[:8]}")
+        self._pace = Pace()
         self._pending: dict[str, Incident] = {}
         self._settling: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
@@ -54,11 +55,9 @@ class Alerts(Door):
                 self._open(self._incidents.found(row, stanzas.utc_now()))
         resolved, again_s = self._incidents.look(self._desk.mirror.rows, self._now())
         for incident in resolved:
-            if incident.told_version:
+            if incident.told_version or incident.key in self._pending:  # else nobody wants to hear of it
                 self._pending[incident.key] = incident
                 self._settle(SETTLE_S)
-            else:
-                self._pending.pop(incident.key, None)
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
@@ -66,24 +65,26 @@ class Alerts(Door):
             self._looking = asyncio.get_running_loop().call_later(again_s, self.changed)
 
     def _settle(self, after_s: float) -> None:
-        if self._settling is None:
-            self._settling = asyncio.get_running_loop().call_later(after_s, self._tell)
+        """Tell in `after_s` seconds, or sooner if that was the plan."""
+        if self._settling is not None:
+            if self._settling.when() <= self._now() + after_s:
+                return
+            self._settling.cancel()
+        self._settling = asyncio.get_running_loop().call_later(after_s, self._tell)
 
     def _tell(self) -> None:
         self._settling = None
         pending = [each for each in self._pending.values() if not self._desk.is_muted(each.service)]
-        self._pending = {}
-        single = [each for each in pending if self._incidents.admits(self._now())]
-        for incident in single:
+        turn = self._pace.divide(pending, self._now())
+        self._pending = {each.key: each for each in turn.later}
+        if turn.later:
+            self._settle(turn.again_s)
+        for incident in turn.single:
             self._desk.spawn(self._tell_one(incident))
-        rest = [each for each in pending if each not in single]
-        if rest and len(rest) > 1:
-            self._send(digest(self._desk.site.site, rest), uuid.uuid4().hex[:16], "")
-            for each in rest:
+        if turn.together:
+            self._send(digest(self._desk.site.site, turn.together), uuid.uuid4().hex[:16], "")
+            for each in turn.together:
                 each.told_version = each.version
-        elif rest:
-            self._pending[rest[0].key] = rest[0]
-            self._settle(DIGEST_S)
 
     async def _tell_one(self, incident: Incident) -> None:
         row = self._desk.mirror.rows.get(incident.service)
@@ -95,8 +96,8 @@ class Alerts(Door):
                 shown = msgspec.json.decode(reply.result, type=ShowResult)
                 row, dependants, lines = shown.row, shown.dependants, shown.last_lines
         text = incident.words(self._desk.site.site, row, dependants, lines)
-        replaces = incident.key if incident.told_version else ""
-        incident.told_version = incident.version
+        replaces = incident.key if incident.has_message else ""
+        incident.told_version, incident.has_message = incident.version, True
         self._send(text, f"{incident.key}-{incident.version}" if replaces else incident.key, replaces)
 
     def _send(self, text: str, key: str, replaces: str) -> None:

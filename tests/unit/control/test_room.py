@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from amonsup.control.core.incidents import BURST, STEADY_S, Incidents, digest
+from amonsup.control.core.incidents import STEADY_S, Incidents, digest
 from amonsup.control.core.records import Seen
 from amonsup.control.core.room import MOST_NICKS, Room, Step
 from amonsup.verbs.results import Happening, StatusRow
@@ -156,11 +156,8 @@ def test_the_words_say_the_state_the_cause_and_what_hangs_on_it() -> None:
     assert text.splitlines() == ["gsi: ce backoff: exit 1", "needed by web", "| two", "| three", "| four"]
 
 
-def test_a_flood_becomes_a_digest() -> None:
+def test_a_digest_names_the_first_of_them() -> None:
     incidents = Incidents("a")
-    assert [incidents.admits(0.0) for _ in range(BURST + 2)] == [True] * BURST + [False] * 2
-    assert not incidents.admits(29.0)
-    assert incidents.admits(31.0)
     found = [incidents.happened(an_event("fatal", service=f"s{number}")) for number in range(25)]
     text = digest("gsi", [each for each in found if each is not None])
     assert text.startswith("gsi: 25 incidents\ns0 exit 1\n")
