@@ -14,9 +14,7 @@ from amonsup.control.plane import MOST_SERVED, Plane
 from amonsup.verbs.results import Happening, StatusResult, StatusRow
 from amonsup.wire.messages import Answer
 
-SITE = SiteSpec(
-    site="gsi", config_file="", conf_d="", run_dir="", state_dir="", log_dir="", socket="", xmpp=XmppSpec()
-)
+SITE = SiteSpec(site="gsi", config_file="", conf_d="", run_dir="", state_dir="", log_dir="", socket="", xmpp=XmppSpec())
 
 
 class Supervisor:
