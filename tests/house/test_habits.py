@@ -23,8 +23,7 @@ BOUNDARIES = {
     "supervisor/core/fleet.py": "1: a rule that throws quarantines one service",
     "supervisor/requests.py": "2: a handler that throws is one refusal",
     "cli/command.py": "3: a person gets a line, not a traceback",
-    "control/plane.py": "4: one request of one person from afar",
-    "boot.py": "5: whatever an installed version fails of refuses the upgrade to it",
+    "boot.py": "4: whatever an installed version fails of refuses the upgrade to it",
 }
 
 
