@@ -6,11 +6,14 @@ import contextlib
 import select
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from support.doorway import Doorway
+
+LENGTH = struct.Struct("Q")
 
 
 class Middle(Doorway):
@@ -36,7 +39,7 @@ class Middle(Doorway):
         """To whoever is connected, as if the server had said it. That they do not listen to the end is no matter."""
         assert self._mouth is not None
         with self._speaking, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._mouth.sendall(text)
+            self._mouth.sendall(LENGTH.pack(len(text)) + text)
 
     def close(self) -> None:
         super().close()
@@ -66,10 +69,13 @@ class Middle(Doorway):
 
 def _relay(inner: ssl.SSLSocket, outer: ssl.SSLSocket, ear: socket.socket, rewrite: Callable[[bytes], bytes]) -> None:
     """In one thread: two must not use one connection of TLS at a time."""
-    others = {inner: outer, outer: inner, ear: outer}
+    others = {inner: outer, outer: inner}
     while True:
-        ready = [sock for sock in (inner, outer) if sock.pending()] or _readable(list(others))
+        ready = [sock for sock in (inner, outer) if sock.pending()] or _readable([inner, outer, ear])
         for sock in ready:
+            if sock is ear:
+                _repeat(ear, outer)
+                continue
             sock.settimeout(0.0)
             try:
                 chunk = sock.recv(65536)
@@ -80,6 +86,15 @@ def _relay(inner: ssl.SSLSocket, outer: ssl.SSLSocket, ear: socket.socket, rewri
             if not chunk:
                 return
             others[sock].sendall(rewrite(chunk) if sock is inner else chunk)
+
+
+def _repeat(ear: socket.socket, outer: ssl.SSLSocket) -> None:
+    """All of one saying: nothing of the server's own may come in between."""
+    (left,) = LENGTH.unpack(ear.recv(LENGTH.size, socket.MSG_WAITALL))
+    while left:
+        chunk = ear.recv(min(left, 65536))
+        outer.sendall(chunk)
+        left -= len(chunk)
 
 
 def _readable(sockets: Sequence[socket.socket]) -> list[socket.socket]:
