@@ -47,6 +47,9 @@ PRESENCE_TTL_S = 60.0
 DEALT_WITH_S = 1.0
 """An event that is so old is told, or never will be: alerts wait half a second to see how it stands then."""
 
+NEWS = "1h ago"
+"""What is older need not be told any more."""
+
 TELL_S = 0.5
 """So long those who are turned away are counted before the supervisor is told of them."""
 
@@ -85,6 +88,7 @@ class Plane:
         self._dirty: set[str] = set()
         self._refresh: asyncio.TimerHandle | None = None
         self._dealing: asyncio.TimerHandle | None = None
+        self._is_owing = False
         self._take_secrets(settings.secrets)
 
     def _make_sessions(self) -> dict[str, Session]:
@@ -246,6 +250,10 @@ class Plane:
     def refused(self) -> None:
         self.supervisor.want_secrets()
 
+    def delivered(self, session: Session) -> None:
+        if self._is_owing:
+            self._deal_with()
+
     def trouble(self, session: Session, text: str) -> None:
         self.tell(f"session {session.name}", text)
 
@@ -276,8 +284,8 @@ class Plane:
         self.supervisor.forget_streams()
         for about, text in self._told.items():
             self.supervisor.tell(about, text)
-        args = {"follow": True, "after": self._seen_event} if self._seen_event else {"follow": True, "lines": 0}
-        reply = await self.supervisor.request("events", args, on_event=self._happened)
+        old = {"after": self._seen_event, "since": NEWS} if self._seen_event else {"lines": 0}
+        reply = await self.supervisor.request("events", {"follow": True, **old}, on_event=self._happened)
         if self._seen_event and isinstance(reply, Answer):  # what happened while there was no supervisor, or none of us
             for happening in msgspec.json.decode(reply.result, type=EventsResult).events:
                 self._take(happening)
@@ -292,7 +300,10 @@ class Plane:
 
     def _dealt_with(self, seq: int) -> None:
         self._dealing = None
-        self.supervisor.has_seen(seq)
+        is_sent = not any(session.outbox.is_owing for session in self._sessions.values())
+        self._is_owing = not is_sent or any(door.is_owing for door in self._doors)
+        if not self._is_owing:
+            self.supervisor.has_seen(seq)
         if self._seen_event > seq:
             self._deal_with()
 

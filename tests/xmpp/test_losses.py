@@ -183,6 +183,30 @@ def test_what_happens_while_control_is_dead_is_told_afterwards(open_site, people
     assert not bodies(admin, "weak", mark), "nobody wants to hear of it"
 
 
+def test_what_waits_for_the_server_outlives_control(cable, open_site, people, server):
+    """The server is dead, then control: what happened in between, and is well again, is told by who comes after it."""
+    site = open_site(SERVICES, access=ALERTS, port=cable.port)
+    admin = people("admin")
+    admin.subscribe(SITE)
+    admin.presence(AGENT)
+    before = site.running("ce", "control")
+    server.kill()
+    until(lambda: "session main" in site.warnings(), "the loss is noticed")
+    site.kill("ce")
+    until(lambda: site.pid("ce") not in (0, None, before["ce"]), "it is back")
+    cable.hold()
+    server.start()
+    admin.lost()
+    admin = people("admin")
+    admin.presence(admin.jid)
+    os.kill(before["control"], signal.SIGKILL)
+    until(lambda: site.pid("control") not in (0, None, before["control"]), "another one")
+    cable.mend()
+    admin.message("gsi: ce running: killed by SIGKILL")
+    admin.presence(AGENT)
+    assert len(bodies(admin, "ce running")) == 1
+
+
 @pytest.mark.timeout(900 if IS_SOAK else 120)
 def test_a_session_that_is_cut_again_and_again_leaves_nothing_behind(cable, open_site, people):
     """Each time resumed: nobody sees it leave, commands go on, and control does not grow."""

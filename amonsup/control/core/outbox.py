@@ -9,6 +9,8 @@ is known until it is: after a session that could not be resumed, what must not b
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from itertools import chain
 from xml.etree.ElementTree import Element
 
 from amonsup.control.core.records import Outgoing, Priority, bare
@@ -30,6 +32,9 @@ class Turns:
 
     def __len__(self) -> int:
         return sum(map(len, self._of.values()))
+
+    def __iter__(self) -> Iterator[Outgoing]:
+        return chain.from_iterable(self._of.values())
 
     def put(self, item: Outgoing) -> None:
         self._of.setdefault(_whose(item), deque()).append(item)
@@ -66,6 +71,11 @@ class Outbox:
 
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._waiting.values())
+
+    @property
+    def is_owing(self) -> bool:
+        """Whether anything that must not be lost is not known to have arrived at the server."""
+        return any(item.is_kept for item in chain(self._unacked.values(), *self._waiting.values()))
 
     def put(self, item: Outgoing) -> None:
         """Queue; if there is no room the least important and oldest is dropped, which may be this one."""

@@ -18,13 +18,16 @@ from amonsup.control.core.pace import Pace
 from amonsup.control.core.records import Priority, bare
 from amonsup.control.desk import Desk, Door
 from amonsup.control.xmpp import stanzas
-from amonsup.verbs.results import Happening, ShowResult
+from amonsup.verbs.results import Happening, ShowResult, StatusRow
 from amonsup.wire.messages import Answer
 
 SETTLE_S = 0.5
 """A crash and its restart come in a bunch: what is told is how it stands half a second later."""
 
 TTL_S = 3600.0
+
+Circumstances = tuple[StatusRow | None, tuple[str, ...], tuple[str, ...]]
+"""How a service stands, what depends on it, its last lines."""
 
 
 class Alerts(Door):
@@ -39,6 +42,7 @@ class Alerts(Door):
         self._settling: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._has_begun = False
+        self._asking = 0
 
     def happened(self, happening: Happening) -> None:
         self._open(self._incidents.happened(happening))
@@ -47,6 +51,10 @@ class Alerts(Door):
         if incident is not None:
             self._pending[incident.key] = incident
             self._settle(SETTLE_S)
+
+    @property
+    def is_owing(self) -> bool:
+        return bool(self._pending) or self._asking > 0
 
     def changed(self) -> None:
         if not self._has_begun:
@@ -80,6 +88,7 @@ class Alerts(Door):
         if turn.later:
             self._settle(turn.again_s)
         for incident in turn.single:
+            self._asking += 1
             self._desk.spawn(self._tell_one(incident))
         if turn.together:
             self._send(digest(self._desk.site.site, turn.together), uuid.uuid4().hex[:16], "")
@@ -87,18 +96,24 @@ class Alerts(Door):
                 each.told_version = each.version
 
     async def _tell_one(self, incident: Incident) -> None:
-        row = self._desk.mirror.rows.get(incident.service)
-        dependants: tuple[str, ...] = ()
-        lines: tuple[str, ...] = ()
-        if not incident.is_resolved:
-            reply = await self._desk.supervisor.request("show", {"service": incident.service})
-            if isinstance(reply, Answer):
-                shown = msgspec.json.decode(reply.result, type=ShowResult)
-                row, dependants, lines = shown.row, shown.dependants, shown.last_lines
+        try:
+            row, dependants, lines = await self._circumstances(incident)
+        finally:
+            self._asking -= 1
         text = incident.words(self._desk.site.site, row, dependants, lines)
         replaces = incident.key if incident.has_message else ""
         incident.told_version, incident.has_message = incident.version, True
         self._send(text, f"{incident.key}-{incident.version}" if replaces else incident.key, replaces)
+
+    async def _circumstances(self, incident: Incident) -> Circumstances:
+        row = self._desk.mirror.rows.get(incident.service)
+        if incident.is_resolved:
+            return row, (), ()
+        reply = await self._desk.supervisor.request("show", {"service": incident.service})
+        if not isinstance(reply, Answer):
+            return row, (), ()
+        shown = msgspec.json.decode(reply.result, type=ShowResult)
+        return shown.row, shown.dependants, shown.last_lines
 
     def _send(self, text: str, key: str, replaces: str) -> None:
         speaker = self._desk.session(self._spec.session)

@@ -63,6 +63,9 @@ class Handler(Protocol):
     def refused(self) -> None:
         """A login was refused a while ago and is about to be tried again: `renew`, if the password is another now."""
 
+    def delivered(self, session: Session) -> None:
+        """The server has something that it was not known to have."""
+
     def trouble(self, session: Session, text: str) -> None:
         """Why the session is not up, in a line; empty: it is."""
 
@@ -232,6 +235,8 @@ class Session:
         if self._client.is_managed:
             self.outbox.handed_over(stanza_key(xml), item)
         self._client.send(kind(self._client, xml=xml))  # type: ignore[no-untyped-call]
+        if not self._client.is_managed:
+            self._handler.delivered(self)  # more than that is not to be known
         if len(self.outbox) == 0:
             self._client.loop.call_soon(self._request_ack)
 
@@ -320,6 +325,7 @@ class Session:
 
     def _on_ack(self, stanza: Any) -> None:
         self.outbox.acknowledged(stanza_key(stanza.xml))
+        self._handler.delivered(self)
         self._wake.set()
 
     def _on_stream_error(self, error: Any) -> None:

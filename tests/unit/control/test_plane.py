@@ -3,49 +3,59 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 
 from amonsup.config.specs import SiteSpec
-from amonsup.config.xmpp_specs import XmppSpec
+from amonsup.config.xmpp_specs import Session, XmppSpec
+from amonsup.control import plane as planes
+from amonsup.control.core.records import Priority
 from amonsup.control.link import Secrets, Settings
 from amonsup.control.plane import MOST_SERVED, Plane
+from amonsup.control.xmpp import stanzas
 from amonsup.verbs.results import Happening, StatusResult, StatusRow
 from amonsup.wire.messages import Answer
 
-SITE = SiteSpec(site="gsi", config_file="", conf_d="", run_dir="", state_dir="", log_dir="", socket="", xmpp=XmppSpec())
+ONE = XmppSpec(sessions=(Session(name="main", jid="gsi@x.org", password_file="/pw"),))
+SITE = SiteSpec(site="gsi", config_file="", conf_d="", run_dir="", state_dir="", log_dir="", socket="", xmpp=ONE)
+SETTINGS = Settings(SITE, Secrets({"main": "secret"}, {}), 0)
+CRASH = Happening(1, "2026-11-30T12:00:00.000Z", "fatal", "ce", "exit 1")
 
 
 class Supervisor:
-    """`status` is answered at once; that the mirror has heard it is `asked`."""
+    """`status` is answered at once. `seen`: what need not be told any more."""
 
     def __init__(self) -> None:
-        self.asked = asyncio.Event()
+        self.seen = 0
 
     async def request(self, verb: str, _args: dict[str, Any]) -> Answer:
         assert verb == "status"
-        self.asked.set()
         row = StatusRow("ce", "fatal", None, None, 3, None, None)
         return Answer("1", msgspec.Raw(msgspec.json.encode(StatusResult("gsi", (row,)))))
 
-    def has_seen(self, _seq: int) -> None:
-        pass
+    def has_seen(self, seq: int) -> None:
+        self.seen = seq
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0)
 
 
 def test_however_many_ask_the_mirror_follows_what_happens() -> None:
     async def run() -> None:
         supervisor: Any = Supervisor()
-        plane = Plane(supervisor, Settings(SITE, Secrets({}, {}), 0))
+        plane = Plane(supervisor, SETTINGS)
         never = asyncio.Event()
         for number in range(MOST_SERVED):
             assert plane.serve(f"p{number}@x.org", never.wait())
         assert not plane.serve("late@x.org", never.wait()), "that is too many"
-        plane._take(Happening(1, "2026-11-30T12:00:00.000Z", "fatal", "ce", "exit 1"))
-        async with asyncio.timeout(20):
-            await supervisor.asked.wait()
-            while not plane.mirror.rows:
-                await asyncio.sleep(0)
+        plane._take(CRASH)
+        await until(lambda: plane.mirror.rows)
         assert plane.mirror.rows["ce"].state == "fatal"
         await plane._finish()
 
@@ -55,14 +65,54 @@ def test_however_many_ask_the_mirror_follows_what_happens() -> None:
 def test_who_is_done_makes_room() -> None:
     async def run() -> None:
         supervisor: Any = Supervisor()
-        plane = Plane(supervisor, Settings(SITE, Secrets({}, {}), 0))
+        plane = Plane(supervisor, SETTINGS)
         done = asyncio.Event()
         for number in range(MOST_SERVED):
             plane.serve(f"p{number}@x.org", done.wait())
         done.set()
-        async with asyncio.timeout(20):
-            while not plane.serve("late@x.org", done.wait()):
-                await asyncio.sleep(0)
+        await until(lambda: plane.serve("late@x.org", done.wait()))
+        await plane._finish()
+
+    asyncio.run(run())
+
+
+def test_what_the_server_has_not_got_is_told_by_who_comes_after_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planes, "DEALT_WITH_S", 0.0)
+
+    async def run() -> None:
+        supervisor: Any = Supervisor()
+        plane = Plane(supervisor, SETTINGS)
+        session = plane._sessions["main"]
+        session.send(stanzas.message("admin@x.org", "gsi: ce fatal"), Priority.ALERT, 3600.0, is_kept=True)
+        session.send(stanzas.message("admin@x.org", "done"), Priority.ANSWER, 3600.0)
+        for door in plane._doors:
+            monkeypatch.setattr(type(door), "happened", lambda *_: None)
+        plane._take(CRASH)
+        await until(lambda: plane._is_owing)
+        assert supervisor.seen == 0
+        alert = session.outbox.take(0.0)
+        assert alert is not None
+        session.outbox.handed_over("1", alert)
+        plane.delivered(session)
+        await until(lambda: plane._dealing is None)
+        assert supervisor.seen == 0, "the server has not said that it is there"
+        session.outbox.acknowledged("1")
+        plane.delivered(session)
+        await until(lambda: supervisor.seen == CRASH.seq)
+        await plane._finish()
+
+    asyncio.run(run())
+
+
+def test_what_waits_for_its_turn_is_told_by_who_comes_after_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planes, "DEALT_WITH_S", 0.0)
+
+    async def run() -> None:
+        supervisor: Any = Supervisor()
+        plane = Plane(supervisor, SETTINGS)
+        plane._take(CRASH)
+        await until(lambda: plane._is_owing)
+        assert supervisor.seen == 0
         await plane._finish()
 
     asyncio.run(run())
