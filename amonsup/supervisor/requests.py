@@ -84,7 +84,7 @@ class Requests:
             args = msgspec.convert(request.args, verb.arguments)
         except msgspec.ValidationError as error:
             return Refusal("bad-request", f"{verb.name}: {error}")
-        if len(connection.waits_for) >= MAX_WAITING_PER_CLIENT:
+        if verb.kind is Kind.OPERATION and len(connection.waits_for) >= MAX_WAITING_PER_CLIENT:
             return Refusal("busy", f"at most {MAX_WAITING_PER_CLIENT} commands at a time on one connection")
         narrowed = self._access.narrow(verb, who, args)
         if isinstance(narrowed, Refusal):

@@ -223,6 +223,7 @@ def test_a_client_waits_for_a_bounded_number_of_commands(desk: FakeDesk, root: F
     for number in range(MAX_WAITING_PER_CLIENT):
         ask(desk, root, "stop", f"r-{number}", services=["s"])
     assert ask(desk, root, "stop", "one-more", services=["s"]).code == "busy"
+    assert isinstance(ask(desk, root, "tree", "a-question"), Answer), "what is not waited for goes on"
     finish(desk, "r-0")
     assert isinstance(ask(desk, root, "stop", "one-more", services=["s"]), Accepted)
 
