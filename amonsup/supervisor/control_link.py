@@ -28,6 +28,7 @@ from amonsup.wire.turned_away import Reason
 
 CONTROL = "control"
 LINK = f"link:{CONTROL}"
+SEEN = f"seen:{CONTROL}"
 LINK_FD = 3
 MOST_TOLD = 100
 """Of so many sessions and rooms control may say how they are."""
@@ -69,7 +70,6 @@ class ControlLink:
         self._welcome = welcome
         self._newest = newest
         self._turned_away = turned_away
-        self._seen = -1  # so far control has dealt with what happened; whoever comes after it goes on from there
         self._channel: Channel | None = None
         self._asked: dict[int, Callable[[str], None]] = {}
         self._number = 0
@@ -121,9 +121,7 @@ class ControlLink:
         fds = [os.memfd_create("settings", os.MFD_CLOEXEC)]
         os.write(fds[0], msgspec.json.encode(site))
         passwords = _open_passwords(site.xmpp, fds)
-        if self._seen < 0:
-            self._seen = self._newest()
-        self._channel.send({"do": "settings", "passwords": passwords, "seen": self._seen}, tuple(fds))
+        self._channel.send({"do": "settings", "passwords": passwords, "seen": self._recall()}, tuple(fds))
         channels.close_all(fds)
 
     def renew_secrets(self) -> None:
@@ -141,13 +139,28 @@ class ControlLink:
             if session.name in self.sessions or len(self.sessions) < MOST_TOLD:
                 self.sessions[session.name[:300]] = printable(session.text[:300])
         elif has_seen := heard(message, HasSeen):
-            self._seen = min(has_seen.seq, self._newest())
+            self._remember(min(has_seen.seq, self._newest()))
         elif away := heard(message, TurnedAway):
             self._turned_away(printable(away.by), away.reason, away.count)
         elif heard(message, WantsSecrets):
             self.renew_secrets()
         elif (answer := heard(message, Answered)) and answer.number in self._asked:
             self._asked.pop(answer.number)(answer.text[:300])
+
+    def _remember(self, seq: int) -> None:
+        """So far control has dealt with what happened: whoever comes after it, or after us, goes on from there."""
+        fd = self._store.descriptors.get(SEEN)
+        if fd is None:
+            fd = os.memfd_create("seen", os.MFD_CLOEXEC)
+            self._store.keep(SEEN, fd)
+        os.pwrite(fd, b"%20d" % seq, 0)
+
+    def _recall(self) -> int:
+        fd = self._store.descriptors.get(SEEN)
+        if fd is None:
+            self._remember(self._newest())
+            return self._newest()
+        return min(int(os.pread(fd, 20, 0)), self._newest())
 
     def _closed(self) -> None:
         """Control has ended; its pidfd says so too, and a new one will be made."""

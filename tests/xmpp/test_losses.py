@@ -183,8 +183,24 @@ def test_what_happens_while_control_is_dead_is_told_afterwards(open_site, people
     assert not bodies(admin, "weak", mark), "nobody wants to hear of it"
 
 
-def test_what_waits_for_the_server_outlives_control(cable, open_site, people, server):
-    """The server is dead, then control: what happened in between, and is well again, is told by who comes after it."""
+def replace(site, who):
+    """By others that know only what those before them left behind."""
+    before = {each: site.pid(each) for each in ("control", "supervisor")}
+    if who == "upgrade":
+        assert site.cli("upgrade").returncode == 0
+    elif who == "the supervisor, then control":
+        os.kill(before["supervisor"], signal.SIGKILL)
+        until(lambda: site.pid("supervisor") not in (0, None, before["supervisor"]), "another one")
+        os.kill(before["control"], signal.SIGKILL)
+    else:
+        for each in who.split(" and "):
+            os.kill(before[each], signal.SIGKILL)
+    until(lambda: site.pid("control") not in (0, None, before["control"]), "another one")
+
+
+@pytest.mark.parametrize("who", ["control", "supervisor and control", "the supervisor, then control", "upgrade"])
+def test_what_waits_for_the_server_outlives_us(cable, open_site, people, server, who):
+    """The server is dead, then we are: what happened in between, and is well again, is told by who comes after us."""
     site = open_site(SERVICES, access=ALERTS, port=cable.port)
     admin = people("admin")
     admin.subscribe(SITE)
@@ -199,9 +215,9 @@ def test_what_waits_for_the_server_outlives_control(cable, open_site, people, se
     admin.lost()
     admin = people("admin")
     admin.presence(admin.jid)
-    os.kill(before["control"], signal.SIGKILL)
-    until(lambda: site.pid("control") not in (0, None, before["control"]), "another one")
+    replace(site, who)
     cable.mend()
+    site.do("apply")  # else the next attempt may be a while away
     admin.message("gsi: ce running: killed by SIGKILL")
     admin.presence(AGENT)
     assert len(bodies(admin, "ce running")) == 1
