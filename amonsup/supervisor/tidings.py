@@ -61,16 +61,16 @@ class Tidings:
     def flush(self, is_wanted: Callable[[Note], bool]) -> None:
         if self._notes:
             notes, self._notes = self._notes, []
-            self._tell((note.kind, note.name, note.text, note.by, note.generation) for note in notes if is_wanted(note))
+            self._tell(note for note in notes if is_wanted(note))
 
     def command(self, text: str, by: str) -> None:
         """Somebody commanded something."""
-        self._tell([("command", "", text, by, 0)])
+        self._tell([Note(name="", kind="command", text=text, by=by)])
 
     def say(self, kind: str, text: str) -> None:
         """Something about the daemon itself."""
         complain(f"{kind}: {text}")
-        self._tell([(kind, "", text, "", 0)])
+        self._tell([Note(name="", kind=kind, text=text)])
 
     def matched(self, found: Iterable[Match]) -> None:
         """A watch rule's matches, all in one write: either the journal of events has them or it has none."""
@@ -105,12 +105,12 @@ class Tidings:
             except msgspec.MsgspecError:
                 continue
 
-    def _tell(self, entries: Iterable[tuple[str, str, str, str, int]]) -> None:
+    def _tell(self, notes: Iterable[Note]) -> None:
         at = rfc3339(time.time())
         self._append(
             [
-                Happening(self._next(), at, kind, service, text, by, generation)
-                for kind, service, text, by, generation in entries
+                Happening(self._next(), at, each.kind, each.name, each.text, each.by, each.generation, ok=each.ok)
+                for each in notes
             ]
         )
 

@@ -12,7 +12,7 @@ import msgspec
 
 
 class ExitRow(msgspec.Struct, frozen=True):
-    """How a life ended. code or signal is set, or neither: then nobody could find out."""
+    """How a life ended. code or signal is set, or neither: then nobody could find out. `ok`: that was a success."""
 
     code: int | None
     signal: str | None
@@ -28,6 +28,7 @@ class ExitRow(msgspec.Struct, frozen=True):
     by: str = ""
     strays: tuple[str, ...] = ()
     began: str | None = None
+    ok: bool = False
 
 
 class HealthRow(msgspec.Struct, frozen=True):
@@ -156,7 +157,8 @@ class Happening(msgspec.Struct, frozen=True, omit_defaults=True):
     """An entry of the journal of events. `seq` grows by one; `service` is empty for the daemon itself.
 
     Of a watch rule's match: `text` is the line, `cursor` where it stands in which log, `suppressed` how many matches
-    before it `every` has kept from being told, `match` names it for ever.
+    before it `every` has kept from being told, `match` names it for ever. `ok`: an exit that nobody commanded, and that
+    was a success by `success_exit`.
     """
 
     seq: int
@@ -170,6 +172,7 @@ class Happening(msgspec.Struct, frozen=True, omit_defaults=True):
     suppressed: int = 0
     cursor: str = ""
     match: str = ""
+    ok: bool = False
 
 
 class LogsResult(msgspec.Struct, frozen=True):

@@ -39,7 +39,7 @@ def on_exited(turn: Turn, state: ServiceState, event: ev.Exited) -> None:
         return
     succeeded = restart.is_success(spec, report)
     keep_exit(state, report)
-    turn.note(state, "exited", report.reason)
+    turn.note(state, "exited", report.reason, ok=succeeded)
     again = restart.wants_another(spec, succeeded)
     state.goal = Goal.RETRY if again else Goal.DONE if succeeded else Goal.STAY
     reloading.ended(turn, state, report.reason)

@@ -131,8 +131,8 @@ class Turn:
         self.clear_deadline(state, "health")
         self.kill_errand(state, "check")
 
-    def note(self, state: ServiceState, kind: str, text: str = "", by: str = "") -> None:
-        self.effects.append(Note(name=state.name, kind=kind, text=text, by=by, generation=state.generation))
+    def note(self, state: ServiceState, kind: str, text: str = "", by: str = "", *, ok: bool = False) -> None:
+        self.effects.append(Note(name=state.name, kind=kind, text=text, by=by, generation=state.generation, ok=ok))
 
     def remember(self, state: ServiceState, is_stopped: bool) -> None:
         self.effects.append(Remember(name=state.name, is_stopped=is_stopped))

@@ -9,6 +9,7 @@ from amonsup.config.specs import ServiceSpec
 from amonsup.loop.kernel import start_ticks
 from amonsup.supervisor.adapters.usage import of_process
 from amonsup.supervisor.core.fleet import Fleet
+from amonsup.supervisor.core.restart import is_success
 from amonsup.supervisor.ends import signal_name
 from amonsup.supervisor.handlers.desk import Desk, OwnProcess
 from amonsup.supervisor.model.phases import Phase, public
@@ -19,7 +20,7 @@ from amonsup.verbs.results import ExitRow, HealthRow, StatusRow
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def exit_row(desk: Desk, report: ExitReport) -> ExitRow:
+def exit_row(desk: Desk, spec: ServiceSpec, report: ExitReport) -> ExitRow:
     return ExitRow(
         code=report.code,
         signal=None if report.signal is None else signal_name(report.signal),
@@ -35,6 +36,7 @@ def exit_row(desk: Desk, report: ExitReport) -> ExitRow:
         by=report.by,
         strays=tuple(f"{stray.pid} {stray.command}" for stray in report.strays),
         began=desk.wall(report.at - report.uptime_s) if report.pid else None,
+        ok=is_success(spec, report),
     )
 
 
@@ -52,7 +54,7 @@ def status_row(desk: Desk, fleet: Fleet, state: ServiceState, *, is_full: bool =
         uptime_s=None if uptime is None else round(uptime, 3),
         restarts=state.restarts,
         since=desk.wall(state.since) if state.since else None,
-        exit=exit_row(desk, state.exits[-1]) if state.exits else None,
+        exit=exit_row(desk, spec, state.exits[-1]) if state.exits else None,
         desired=state.desired.value,
         why=f"unhealthy: {state.verdict}" if state.health == "unhealthy" else state.why,
         status=state.status_text,

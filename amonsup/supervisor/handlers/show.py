@@ -44,7 +44,7 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
     return ShowResult(
         row=status_row(desk, fleet, state, is_full=True),
         spec=_plain(msgspec.to_builtins(_redacted(spec) if call.is_remote else spec)),
-        exits=tuple(exit_row(desk, report) for report in state.exits),
+        exits=tuple(exit_row(desk, spec, report) for report in state.exits),
         last_lines=last_lines(desk.site.log_dir, spec) if fleet is desk.fleet and _may_read(call, spec) else (),
         log=log,
         depends_on=tuple(f"{d.name} ({d.condition.value}, {_met(fleet, d)})" for d in spec.depends_on),

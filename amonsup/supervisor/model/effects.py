@@ -92,12 +92,13 @@ class SeekMain(Effect, frozen=True, tag=True):
 
 
 class Note(Effect, frozen=True, tag=True):
-    """An entry for the journal of events and whoever listens. `kind` is one word."""
+    """An entry for the journal of events and whoever listens. `kind` is one word; `ok`: an exit that was a success."""
 
     kind: str
     text: str = ""
     by: str = ""
     generation: int = 0
+    ok: bool = False
 
 
 class Remember(Effect, frozen=True, tag=True):

@@ -100,6 +100,20 @@ def test_what_the_policy_wants(policy: RestartPolicy, succeeded: bool, is_onesho
 # ---- what a fleet makes of it --------------------------------------------------------------------------------------
 
 
+def test_an_exit_that_nobody_commanded_says_whether_it_was_a_success() -> None:
+    book = Playbook(service("s", restart=RestartPolicy.ALWAYS, success_codes=(0, 3)))
+    book.up("s")
+    for code in (3, 1):
+        book.exits("s", code=code)
+        book.advance(60.0)
+    book.stop("s")
+    assert [(note.text.partition(" (")[0], note.ok) for note in book.notes if note.kind == "exited"] == [
+        ("exit 3", True),
+        ("exit 1", False),
+        ("killed by 15", False),
+    ]
+
+
 def test_the_first_restart_is_immediate_and_the_next_ones_back_off() -> None:
     book = Playbook(service("s", backoff=STEADY))
     book.start("s")
