@@ -83,6 +83,10 @@ class Rooms(Door):
                     self._rooms[jid].left()
                     self._rooms[jid].tries = 0
                     self._join(speaker, jid)
+            return
+        for jid, room in self._rooms.items():
+            if self._specs[jid].session == speaker.name and (jid not in self._timers or self._is_unknown(room)):
+                self._later(0.0, speaker, room)  # it was due meanwhile, or its check was cut short
 
     def seen(self, speaker: Speaker, seen: Seen) -> bool:
         room = self._rooms.get(bare(seen.sender))
@@ -196,13 +200,19 @@ class Rooms(Door):
 
     def _look_again(self, speaker: Speaker, room: Room) -> None:
         """Join again where we are not; where we think we are, ask (XEP-0410): a server may have forgotten us."""
+        self._timers.pop(room.jid, None)
         if not speaker.is_up:
-            return
+            return  # `up` goes on
         if room.is_in:
             self._desk.spawn(self._self_ping(speaker, room))
+            if not room.is_right:
+                self._desk.spawn(self._check(speaker, room))
         else:
             room.tries = 0
             self._join(speaker, room.jid)
+
+    def _is_unknown(self, room: Room) -> bool:
+        return room.is_in and not room.is_right and not room.trouble
 
     async def _self_ping(self, speaker: Speaker, room: Room) -> None:
         self._later(PING_S, speaker, room)  # first: the answer may never come

@@ -34,6 +34,7 @@ class Subscriptions(Door):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._later: dict[str, asyncio.TimerHandle] = {}
+        self._taking_back: set[str] = set()  # sessions: it has not come to its end
         self._subscribers: dict[str, set[str]] = {}  # by session
         self._unsure: dict[str, list[str]] = {}  # by session: who was let in, and may not have heard it
         self._repeating: dict[str, asyncio.TimerHandle] = {}
@@ -45,6 +46,7 @@ class Subscriptions(Door):
     def up(self, speaker: Speaker, *, is_resumed: bool) -> None:
         if not is_resumed:
             self._subscribers.pop(speaker.name, None)
+        if not is_resumed or speaker.name in self._taking_back:
             self._desk.spawn(self._take_back(speaker))
         if self._unsure.get(speaker.name):
             self._repeat_later(speaker, few=0)
@@ -110,6 +112,7 @@ class Subscriptions(Door):
 
     async def _take_back(self, speaker: Speaker, before: int = sys.maxsize) -> None:
         """Until the roster has none any more, or nothing helps. `before`: how many there were the last time."""
+        self._taking_back.add(speaker.name)
         request = stanzas.iq("get", "", "")
         stanzas.element(stanzas.ROSTER, "query", request)
         answer = await speaker.ask(request)
@@ -123,6 +126,8 @@ class Subscriptions(Door):
             loop = asyncio.get_running_loop()
             again = loop.call_later(AGAIN_S, lambda: self._desk.spawn(self._take_back(speaker, len(lost))))
             self._later[speaker.name] = again
+        else:
+            self._taking_back.discard(speaker.name)
 
     def _send(self, speaker: Speaker, person: str, kind: str) -> None:
         speaker.send(stanzas.plain_presence(person, kind), Priority.COMMAND, TTL_S, is_kept=True)

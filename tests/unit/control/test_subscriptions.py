@@ -41,11 +41,14 @@ class Server:
             self.subscribers.remove(stanza.get("to", ""))
 
 
-def taken_back(server: Server, monkeypatch: pytest.MonkeyPatch, *, is_cut: bool = False) -> None:
-    """Until nothing more is to come."""
+def taken_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch, *, is_cut: bool = False, is_resumed: bool = False
+) -> None:
+    """Until nothing more is to come. `is_cut`: the session ends after the first round; `is_resumed`: and goes on."""
     monkeypatch.setattr(subscriptions, "AGAIN_S", 0.0)
 
     async def run() -> None:
+        nonlocal is_cut
         tasks: set[asyncio.Task[None]] = set()
         desk: Any = SimpleNamespace(
             role_of=lambda jid: Role.VIEWER if jid == "viewer@x.org" else Role.NONE,
@@ -57,6 +60,9 @@ def taken_back(server: Server, monkeypatch: pytest.MonkeyPatch, *, is_cut: bool 
             await tasks.pop()
             if is_cut:
                 door.down(server)  # type: ignore[arg-type]
+            if is_cut and is_resumed:
+                is_cut = False
+                door.up(server, is_resumed=True)  # type: ignore[arg-type]
             for _ in range(3):
                 await asyncio.sleep(0)
 
@@ -83,6 +89,18 @@ def test_a_server_that_takes_nothing_is_not_asked_for_ever(monkeypatch: pytest.M
 def test_with_the_session_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(MANY, passes=4)
     taken_back(server, monkeypatch, is_cut=True)
+    assert len(server.rounds) == 1
+
+
+def test_with_a_session_that_is_resumed_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(MANY, passes=4)
+    taken_back(server, monkeypatch, is_cut=True, is_resumed=True)
+    assert server.subscribers == ["viewer@x.org"]
+
+
+def test_what_has_come_to_its_end_does_not_begin_again_with_a_resumption(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server([], passes=4)
+    taken_back(server, monkeypatch, is_cut=True, is_resumed=True)
     assert len(server.rounds) == 1
 
 
