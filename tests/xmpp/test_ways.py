@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -248,6 +249,31 @@ def test_an_attempt_that_is_called_off_leaves_nothing_open():
 
         asyncio.run(run())
         assert not is_connecting_to(port)
+
+
+@pytest.mark.one_server
+def test_the_third_address_has_its_turn_if_two_swallow_everything(monkeypatch):
+    """All of them together have the time of one attempt."""
+    from amonsup.control.xmpp import client
+
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT_S", 2.0)
+    with contextlib.ExitStack() as stack:
+        swallow = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0)) for _ in range(2)]
+        for each in swallow:
+            stack.enter_context(socket.create_connection(each.getsockname()))
+        good = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        addresses = [each.getsockname() for each in (*swallow, good)]
+
+        async def run():
+            async def found(*_, **__):
+                return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+            async with asyncio.timeout(client.CONNECT_TIMEOUT_S):
+                with await client._tcp(asyncio.get_running_loop(), "x.org", 5222) as sock:
+                    return sock.getpeername()
+
+        assert asyncio.run(run()) == addresses[-1]
 
 
 class Watching(Nobody):

@@ -248,14 +248,14 @@ def stanza_key(xml: Element) -> str:
 
 
 async def _tcp(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
-    """The first address that answers. Raises OSError."""
+    """The first address that answers; each has its share of the time, that the last has one too. Raises OSError."""
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     wrong: OSError = OSError(f"no address for {host}")
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)
         sock.setblocking(False)
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S / 2):
+            async with asyncio.timeout(CONNECT_TIMEOUT_S / (len(found) + 1)):
                 await loop.sock_connect(sock, address)
         except TimeoutError:
             sock.close()
