@@ -92,10 +92,10 @@ class Door:
         """News of the account's roster: subscriptions by address."""
 
     def happened(self, happening: Happening) -> None:
-        """An event of the supervisor; the mirror follows a moment later (`changed`)."""
+        """An event of the supervisor; the mirror follows a moment later (`mirrored`)."""
 
-    def changed(self) -> None:
-        """The mirror is different now."""
+    def mirrored(self) -> None:
+        """The mirror has been brought up to date; perhaps nothing in it is different."""
 
     @property
     def is_owing(self) -> bool:

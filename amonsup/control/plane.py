@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+import time
 import zlib
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
@@ -43,7 +44,10 @@ MODULES: dict[str, Callable[[Desk, Module], Door]] = {"alerts": Alerts}
 """What amonsup.yaml may make instances of (config/xmpp_keys.py names them too)."""
 
 MOST_SERVED = 200
-PRESENCE_TTL_S = 60.0
+PRESENCE_TTL_S = 3600.0
+"""What is handed over counts as seen, so it must not expire while a broken session is resumed."""
+
+REFUSAL_TTL_S = 60.0
 DEALT_WITH_S = 1.0
 """An event that is so old is told, or never will be: alerts wait half a second to see how it stands then."""
 
@@ -229,7 +233,7 @@ class Plane:
         if not any(door.asked(session, asked) for door in self._doors):
             self._may_be_a_stranger(session, asked.sender)
             refusal = stanzas.error_reply(asked, "service-unavailable")
-            session.send(refusal, Priority.ANSWER, PRESENCE_TTL_S)
+            session.send(refusal, Priority.ANSWER, REFUSAL_TTL_S)
 
     def _may_be_a_stranger(self, session: Session, sender: str) -> None:
         """Our own server asks things too, and clients of people in our rooms do, of everybody there."""
@@ -300,7 +304,7 @@ class Plane:
 
     def _dealt_with(self, seq: int) -> None:
         self._dealing = None
-        is_sent = not any(session.outbox.is_owing for session in self._sessions.values())
+        is_sent = not any(session.outbox.is_owing(time.monotonic()) for session in self._sessions.values())
         self._is_owing = not is_sent or any(door.is_owing for door in self._doors)
         if not self._is_owing:
             self.supervisor.has_seen(seq)
@@ -337,9 +341,9 @@ class Plane:
             return
         rows = msgspec.json.decode(reply.result, type=StatusResult).services
         is_changed = self.mirror.update(rows) if names else self.mirror.snapshot(rows)
+        for door in self._doors:
+            door.mirrored()
         if is_changed or not names:
-            for door in self._doors:
-                door.changed()
             for session in self._sessions.values():
                 self._show_presence(session)
 

@@ -30,6 +30,7 @@ class Incident:
     version: int = 1
     told_version: int = 0
     has_message: bool = False
+    is_listed: bool = False
     well_since: float | None = None
 
     def words(self, site: str, row: StatusRow | None, dependants: tuple[str, ...], lines: tuple[str, ...]) -> str:
@@ -59,7 +60,7 @@ class Incidents:
         kind, service = happening.kind, happening.service
         if not service or (kind not in OPENING and kind != "alert"):
             return None
-        if kind == "exited" and (happening.by or happening.text == "exit 0"):
+        if kind == "exited" and (happening.by or happening.ok):
             return None  # commanded, or a oneshot that has done its work
         incident = self.open.get(service)
         if incident is None:
@@ -90,6 +91,10 @@ class Incidents:
         resolved, soonest = [], None
         for service, incident in list(self.open.items()):
             row = rows.get(service)
+            if row is None and not incident.is_listed:
+                del self.open[service]  # of a process of amonsup's own the event is all that there is
+                continue
+            incident.is_listed = True
             is_well = row is None or row.state in ("running", "stopped") or (row.state == "exited" and _is_good(row))
             if not is_well:
                 incident.well_since = None
@@ -113,4 +118,4 @@ def digest(site: str, incidents: list[Incident]) -> str:
 
 
 def _is_good(row: StatusRow) -> bool:
-    return row.exit is None or row.exit.code == 0
+    return row.exit is None or row.exit.ok

@@ -72,10 +72,10 @@ class Outbox:
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._waiting.values())
 
-    @property
-    def is_owing(self) -> bool:
-        """Whether anything that must not be lost is not known to have arrived at the server."""
-        return any(item.is_kept for item in chain(self._unacked.values(), *self._waiting.values()))
+    def is_owing(self, now: float) -> bool:
+        """Whether anything that must not be lost, and is not too old, is not known to have arrived at the server."""
+        items = chain(self._unacked.values(), *self._waiting.values())
+        return any(item.is_kept and item.expires_at > now for item in items)
 
     def put(self, item: Outgoing) -> None:
         """Queue; if there is no room the least important and oldest is dropped, which may be this one."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from amonsup.control.core.mirror import UP, Mirror
 
 QUIET_S = 5.0
+FATAL_QUIET_S = 1.0
+"""One more that turns fatal where one is already; the first of them waits for nothing."""
 LONGEST_STATUS = 120
 LONGEST_WHY = 60
 _SHOWS = (
@@ -72,10 +74,11 @@ class Throttle:
         """Seconds until `presence` may be sent; None: there is nothing new to say."""
         if self.sent is not None and _same(self.sent, presence):
             return None
-        turns_fatal = self.sent is not None and presence.show == "dnd" and self.sent.show != "dnd"
-        if self.sent is None or turns_fatal:
+        before = 0 if self.sent is None else _fatal(self.sent)
+        if self.sent is None or before == 0 < _fatal(presence):
             return 0.0
-        return max(0.0, self._sent_at + QUIET_S - now)
+        quiet_s = FATAL_QUIET_S if _fatal(presence) > before else QUIET_S
+        return max(0.0, self._sent_at + quiet_s - now)
 
     def was_sent(self, presence: Wanted, now: float) -> None:
         self.sent, self._sent_at = presence, now
@@ -83,6 +86,11 @@ class Throttle:
     def forget(self) -> None:
         """A new session knows nothing of us."""
         self.sent = None
+
+
+def _fatal(presence: Wanted) -> int:
+    """How many services are."""
+    return dict(presence.counts).get("fatal", 0)
 
 
 def _same(one: Wanted, other: Wanted) -> bool:

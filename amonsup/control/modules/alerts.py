@@ -56,7 +56,7 @@ class Alerts(Door):
     def is_owing(self) -> bool:
         return bool(self._pending) or self._asking > 0
 
-    def changed(self) -> None:
+    def mirrored(self) -> None:
         if not self._has_begun:
             self._has_begun = True
             for row in self._desk.mirror.rows.values():
@@ -70,7 +70,7 @@ class Alerts(Door):
             self._looking.cancel()
             self._looking = None
         if again_s is not None:
-            self._looking = asyncio.get_running_loop().call_later(again_s, self.changed)
+            self._looking = asyncio.get_running_loop().call_later(again_s, self.mirrored)
 
     def _settle(self, after_s: float) -> None:
         """Tell in `after_s` seconds, or sooner if that was the plan."""

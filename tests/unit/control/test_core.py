@@ -237,6 +237,8 @@ def test_a_flapping_service_speaks_at_most_every_five_seconds_and_fatal_at_once(
     assert throttle.due_in(a_presence("fatal"), 1.0) == 0.0
     throttle.was_sent(a_presence("fatal"), 1.0)
     assert throttle.due_in(a_presence("running"), 2.0) == presence.QUIET_S - 1
+    assert throttle.due_in(a_presence("fatal", "fatal"), 1.5) == presence.FATAL_QUIET_S - 0.5, "another one"
+    assert throttle.due_in(a_presence("fatal", "fatal"), 3.0) == 0.0
 
 
 def test_the_digest_differs_when_the_tree_does() -> None:

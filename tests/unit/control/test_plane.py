@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 from amonsup.config.specs import SiteSpec
 from amonsup.config.xmpp_specs import Session, XmppSpec
 from amonsup.control import plane as planes
+from amonsup.control.core import incidents
 from amonsup.control.core.records import Priority
 from amonsup.control.link import Secrets, Settings
+from amonsup.control.modules import alerts
 from amonsup.control.plane import MOST_SERVED, Plane
 from amonsup.control.xmpp import stanzas
 from amonsup.verbs.results import Happening, StatusResult, StatusRow
-from amonsup.wire.messages import Answer
+from amonsup.wire.messages import Answer, Refused
 
 ONE = XmppSpec(sessions=(Session(name="main", jid="gsi@x.org", password_file="/pw"),))
 SITE = SiteSpec(site="gsi", config_file="", conf_d="", run_dir="", state_dir="", log_dir="", socket="", xmpp=ONE)
@@ -28,12 +31,14 @@ CRASH = Happening(1, "2026-11-30T12:00:00.000Z", "fatal", "ce", "exit 1")
 class Supervisor:
     """`status` is answered at once. `seen`: what need not be told any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: str = "fatal") -> None:
+        self.state = state
         self.seen = 0
 
-    async def request(self, verb: str, _args: dict[str, Any]) -> Answer:
-        assert verb == "status"
-        row = StatusRow("ce", "fatal", None, None, 3, None, None)
+    async def request(self, verb: str, _args: dict[str, Any]) -> Answer | Refused:
+        if verb != "status":
+            return Refused("1", "failed", "not here")
+        row = StatusRow("ce", self.state, None, None, 3, None, None)
         return Answer("1", msgspec.Raw(msgspec.json.encode(StatusResult("gsi", (row,)))))
 
     def has_seen(self, seq: int) -> None:
@@ -113,6 +118,59 @@ def test_what_waits_for_its_turn_is_told_by_who_comes_after_us(monkeypatch: pyte
         plane._take(CRASH)
         await until(lambda: plane._is_owing)
         assert supervisor.seen == 0
+        await plane._finish()
+
+    asyncio.run(run())
+
+
+def test_what_went_wrong_with_a_service_that_goes_on_is_over_one_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line in its log: nothing in the mirror is different because of it."""
+    monkeypatch.setattr(incidents, "STEADY_S", 0.0)
+    monkeypatch.setattr(alerts, "SETTLE_S", 0.0)
+
+    async def run() -> None:
+        supervisor: Any = Supervisor("running")
+        plane = Plane(supervisor, SETTINGS)
+        outbox = plane._sessions["main"].outbox
+        await plane._look(())
+        plane._take(Happening(1, "2026-11-30T12:00:00.000Z", "alert", "ce", "OutOfMemory"))
+        (door,) = [each for each in plane._doors if isinstance(each, alerts.Alerts)]
+        assert door._incidents.open
+        await until(lambda: not door._incidents.open)
+        await plane._finish()
+        assert outbox.take(0.0) is None, "nobody is to be told"
+
+    asyncio.run(run())
+
+
+def test_what_a_dead_session_owes_is_forgotten_when_it_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planes, "DEALT_WITH_S", 0.0)
+
+    async def run() -> None:
+        supervisor: Any = Supervisor("running")
+        plane = Plane(supervisor, SETTINGS)
+        alert = stanzas.message("admin@x.org", "gsi: ce fatal")
+        plane._sessions["main"].send(alert, Priority.ALERT, -1.0, is_kept=True)
+        plane._take(Happening(1, "2026-11-30T12:00:00.000Z", "running", "ce"))
+        await until(lambda: supervisor.seen == 1)
+        await plane._finish()
+
+    asyncio.run(run())
+
+
+def test_a_presence_outlives_the_break_of_a_session_that_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts as seen when it is handed over, so it must not expire before."""
+
+    async def run() -> None:
+        supervisor: Any = Supervisor("running")
+        plane = Plane(supervisor, SETTINGS)
+        session = plane._sessions["main"]
+        session.is_up = True
+        await plane._look(())
+        assert session.outbox.take(time.monotonic()) is not None
+        supervisor.state = "fatal"
+        await plane._look(("ce",))
+        assert session.outbox.take(time.monotonic() + 900.0) is not None, "servers keep a session for less"
         await plane._finish()
 
     asyncio.run(run())

@@ -7,7 +7,7 @@ import pytest
 from amonsup.control.core.incidents import STEADY_S, Incidents, digest
 from amonsup.control.core.records import Seen
 from amonsup.control.core.room import MOST_NICKS, Room, Step
-from amonsup.verbs.results import Happening, StatusRow
+from amonsup.verbs.results import ExitRow, Happening, StatusRow
 
 JID = "fleet@rooms.x.org"
 RIGHT = frozenset({"muc_nonanonymous", "muc_membersonly", "muc_persistent"})
@@ -104,8 +104,8 @@ def test_a_spoofed_nick_is_nobody() -> None:
 # ---- incidents ------------------------------------------------------------------------------------------------------
 
 
-def an_event(kind: str, text: str = "exit 1", by: str = "", service: str = "ce") -> Happening:
-    return Happening(1, "2026-11-23T12:00:00.000Z", kind, service, text, by)
+def an_event(kind: str, text: str = "exit 1", by: str = "", service: str = "ce", *, ok: bool = False) -> Happening:
+    return Happening(1, "2026-11-23T12:00:00.000Z", kind, service, text, by, ok=ok)
 
 
 def rows(**states: str) -> dict[str, StatusRow]:
@@ -131,7 +131,7 @@ def test_one_incident_from_the_first_failure_until_it_was_well_for_a_while() -> 
     "event",
     [
         an_event("exited", "killed by SIGTERM (stopped by admin)", by="admin"),
-        an_event("exited", "exit 0"),
+        an_event("exited", "exit 3", ok=True),
         an_event("running"),
         an_event("fatal", service=""),
     ],
@@ -144,8 +144,27 @@ def test_a_service_that_somebody_stopped_or_removed_is_no_incident_any_more() ->
     incidents = Incidents("a")
     incidents.happened(an_event("fatal"))
     incidents.happened(an_event("fatal", service="db"))
-    resolved, _ = incidents.look(rows(ce="stopped"), now=1.0)
+    assert incidents.look(rows(ce="fatal", db="fatal"), now=1.0) == ([], None)
+    resolved, _ = incidents.look(rows(ce="stopped"), now=2.0)
     assert {each.service for each in resolved} == {"ce", "db"}
+
+
+def test_of_a_process_of_our_own_the_event_is_all_that_there_is() -> None:
+    """It stands in no list of services: nobody would see it well again."""
+    incidents = Incidents("a")
+    incident = incidents.happened(an_event("exited", "killed by SIGKILL", service="control"))
+    assert incident is not None
+    assert incidents.look(rows(ce="running"), now=1.0) == ([], None)
+    assert not incidents.open
+    assert incident.words("gsi", None, (), ()) == "gsi: control exited: killed by SIGKILL"
+
+
+def test_an_end_that_counts_as_success_is_well() -> None:
+    row = StatusRow("ce", "exited", None, None, 0, None, ExitRow(3, None, core=False, reason="exit 3", at="", ok=True))
+    incidents = Incidents("a")
+    assert incidents.found(row, "2026-11-23T12:00:00Z") is None
+    incidents.happened(an_event("unhealthy"))
+    assert incidents.look({"ce": row}, now=1.0)[0]
 
 
 def test_the_words_say_the_state_the_cause_and_what_hangs_on_it() -> None:
