@@ -55,6 +55,7 @@ def test_all_is_well_and_a_running_agent_does_not_notice(open_site, people, chec
     assert words == [[step, "ok"] for step in ("dns", "tcp", "tls", "login", "clock", "room")], done.stdout
     assert site.running("control") == before
     assert not [each for each in site.ask("status")["warnings"] if "xmpp" in each]
+    admin.presence(f"{room}/gsi-check", kind="unavailable")
     left = [xml for xml in admin.received if xml.get("from") == f"{room}/gsi" and xml.get("type") == "unavailable"]
     assert not left
 
