@@ -28,9 +28,9 @@ from amonsup.control.core.turns import Turns
 from amonsup.control.desk import Desk, Door, Speaker
 from amonsup.control.doors.chat import Chat
 from amonsup.control.doors.forms import Forms
+from amonsup.control.doors.making import create as create_room
 from amonsup.control.doors.queries import Queries, caps_hash
 from amonsup.control.doors.rooms import Rooms
-from amonsup.control.doors.rooms import create as create_room
 from amonsup.control.doors.subscriptions import Subscriptions
 from amonsup.control.link import Secrets, Settings, Supervisor
 from amonsup.control.modules.alerts import Alerts
@@ -273,7 +273,7 @@ class Plane:
             return
         self._rooms.being_made.add(room)
         try:
-            self.supervisor.done(number, await create_room(session, room, self.site.site))
+            self.supervisor.done(number, await create_room(session, room, self.site.site, self.xmpp.access))
         except (TimeoutError, ConnectionError):
             self.supervisor.done(number, "the server of the room does not answer")
         finally:

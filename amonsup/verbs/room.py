@@ -23,8 +23,9 @@ VERB = Verb(
     kind=Kind.READ,
     summary="Make a room as a site needs it: non-anonymous, members-only, persistent.",
     details=(
-        "The site's account becomes its owner; invite the members with a chat client. Then name it in amonsup.yaml, "
-        "xmpp: rooms:, and apply.\n\nExample:  amonsup room create fleet@conference.vo.example.org"
+        "The site's account owns it, and so do admins by their own address (jid) in xmpp: access:; the others there "
+        "are members. Who else is to come in, an owner invites with a chat client. Then name it in amonsup.yaml, xmpp: "
+        "rooms:, and apply.\n\nExample:  amonsup room create fleet@conference.vo.example.org"
     ),
     arguments=Arguments,
     answer=OperationResult,

@@ -18,10 +18,25 @@ def test_a_room_is_made_as_a_site_needs_it_and_joined(open_site, people):
     until(lambda: any("amonsup room create" in each for each in site.ask("status")["warnings"]), "it is not there")
     assert "made" in site.cli("room", "create", jid).stdout
     until(lambda: not site.ask("status")["warnings"], "all is well")
-    outsider = people("operator")
+    for who, affiliation in (("admin", "owner"), ("operator", "member")):
+        person = people(who)
+        person.join(jid, who)
+        item = person.presence(f"{jid}/{who}").find(".//{http://jabber.org/protocol/muc#user}item")
+        assert item is not None
+        assert item.get("affiliation") == affiliation
+    outsider = people("stranger")
     outsider.join(jid, "eve")
     refused = outsider.presence(jid, kind="error")
     assert refused is not None
+
+
+def test_a_room_that_cannot_be_made_says_why(open_site):
+    site = open_site(TWO)
+    until(lambda: "all is well" in site.stderr(), "it is online")
+    for jid in ("fleet@localhost", "fleet@nowhere.localhost"):
+        done = site.cli("room", "create", jid)
+        assert done.returncode != 0
+        assert f"{jid.partition('@')[2]} is no server for rooms" in done.stdout + done.stderr
 
 
 def test_nobody_is_told_of_a_muted_service(open_site, people):

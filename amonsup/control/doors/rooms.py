@@ -7,7 +7,6 @@ In a room only reading verbs are understood, after a word that says who is meant
 from __future__ import annotations
 
 import asyncio
-from xml.etree.ElementTree import Element
 
 from amonsup.config.xmpp_specs import Room as RoomSpec
 from amonsup.control.core import chatline
@@ -223,48 +222,3 @@ class Rooms(Door):
         if answer.get("type") == "error" and room.is_out(word):
             room.left()
             self._join(speaker, room.jid)
-
-
-async def create(speaker: Speaker, jid: str, nick: str) -> str:
-    """A room as a site needs it: non-anonymous, members-only, persistent. Returns what went wrong, or nothing."""
-    speaker.send(_entering(jid, nick), Priority.COMMAND, JOIN_TTL_S)
-    request = stanzas.iq("get", jid, "")
-    stanzas.element(stanzas.MUC_OWNER, "query", request)
-    form = await speaker.ask(request)
-    if form.get("type") == "error":
-        word = stanzas.condition(form.find(f"{{{stanzas.CLIENT}}}error"))
-        return "it is there, and this account does not own it" if word == "forbidden" else f"refused: {word}"
-    answer = await speaker.ask(_configuration(jid, form))
-    if answer.get("type") == "error":
-        return f"refused: {stanzas.condition(answer.find(f'{{{stanzas.CLIENT}}}error'))}"
-    return ""
-
-
-def _entering(jid: str, nick: str) -> Element:
-    join = stanzas.element(stanzas.CLIENT, "presence", to=f"{jid}/{nick}")
-    stanzas.element(stanzas.MUC, "x", join)
-    return join
-
-
-_WANTED = {
-    "muc#roomconfig_persistentroom": "1",
-    "muc#roomconfig_membersonly": "1",
-    "muc#roomconfig_whois": "anyone",
-    "muc#roomconfig_publicroom": "0",
-    "muc#roomconfig_allowinvites": "0",
-}
-
-
-def _configuration(jid: str, form: Element) -> Element:
-    """The room's own form, filled in: of what it offers, what we want."""
-    offered = {each.get("var", "") for each in form.iter(f"{{{stanzas.FORMS}}}field")}
-    request = stanzas.iq("set", jid, "")
-    query = stanzas.element(stanzas.MUC_OWNER, "query", request)
-    answer = stanzas.element(stanzas.FORMS, "x", query, type="submit")
-    kind = stanzas.element(stanzas.FORMS, "field", answer, var="FORM_TYPE")
-    stanzas.element(stanzas.FORMS, "value", kind, "http://jabber.org/protocol/muc#roomconfig")
-    for var, value in _WANTED.items():
-        if var in offered:
-            made = stanzas.element(stanzas.FORMS, "field", answer, var=var)
-            stanzas.element(stanzas.FORMS, "value", made, value)
-    return request
