@@ -1,4 +1,4 @@
-"""The last lines of a log's last life, for somebody who has no time: the supervisor, when `show` is asked.
+"""The last lines of a log's last life, or of the one before: for somebody who has no time, the supervisor in `show`.
 
 A few reads, each bounded, whatever the sizes are: the end of the current file, of the file before it if the current one
 has just begun, and the end of the index, backwards, until it has told where the file and the life began. No packed file
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from itertools import islice
 
 from amonsup.logbook import index, names
 
@@ -17,64 +19,90 @@ MOST_INDEX = 8 * 1024 * 1024
 _STEP = 64 * 1024  # a multiple of index.SIZE
 
 
-def last_lines(log_dir: str, log: str, count: int) -> list[bytes]:
-    """At most `count` lines out of the last MOST_BYTES, without their newlines; the first may be cut."""
-    fd, status = _open(os.path.join(log_dir, log))
+def last_lines(log_dir: str, log: str, count: int, generation: int | None = None) -> list[bytes]:
+    """At most `count` lines out of the last MOST_BYTES, without their newlines; the first may be cut.
+
+    `generation`: of the life with that number, if it is the last or the last but one; nothing of any other.
+    """
+    path = os.path.join(log_dir, log)
+    fd, status = _open(path)
     if status is None:
         return []
     try:
-        tail = os.pread(fd, MOST_BYTES, max(0, status.st_size - MOST_BYTES))
+        extent = _extent(names.index_path(log_dir, log), status, generation)
+        if extent is None:
+            return []
+        start, begin, end = extent
+        begin = max(begin, end - MOST_BYTES)
+        at = max(begin, start)
+        text = os.pread(fd, end - at, at - start) if end > at else b""
     finally:
         os.close(fd)
-    found = _begins(names.index_path(log_dir, log))
-    if found is not None and found[0] == status.st_ino and found[1] <= status.st_size + found[2]:
-        _, life, start = found
-        end = start + status.st_size
-        if end - len(tail) < life:
-            tail = tail[len(tail) - (end - life) :]
-        elif life < start and len(tail) < MOST_BYTES:
-            tail = _end_of(os.path.join(log_dir, f"{log}.1"), min(start - life, MOST_BYTES - len(tail))) + tail
-    return tail.removesuffix(b"\n").split(b"\n")[-count:] if tail and count else []
+    if begin < start:
+        text = _before(f"{path}.1", start - min(end, start), min(end, start) - begin) + text
+    return text.removesuffix(b"\n").split(b"\n")[-count:] if text and count else []
 
 
-def _begins(path: str) -> tuple[int, int, int] | None:
-    """(inode of the current file, where the last life begins, where the file begins); None if that is not told."""
+def _extent(path: str, status: os.stat_result, generation: int | None) -> tuple[int, int, int] | None:
+    """Positions: where the current file begins, where what is asked for begins and ends; None: it is not there."""
+    segment, lives = _last_marks(path, generation)
+    if segment is None or segment[2] != status.st_ino or (lives and lives[0][4] > segment[4] + status.st_size):
+        return (0, 0, status.st_size) if generation is None else None
+    start, end = segment[4], segment[4] + status.st_size
+    if generation is not None and lives and not _is_of(lives[0], generation):
+        end = lives[0][4]
+        del lives[0]
+    if generation is not None and not (lives and _is_of(lives[0], generation)):
+        return None
+    return start, lives[0][4] if lives else 0, end
+
+
+def _is_of(life: index.Record, generation: int) -> bool:
+    return life[1] == generation & 0xFFFFFFFF
+
+
+def _last_marks(path: str, generation: int | None) -> tuple[index.Record | None, list[index.Record]]:
+    """The segment of the current file, and the lives down to the one that is meant, two at most, the last one first."""
+    segment: index.Record | None = None
+    lives: list[index.Record] = []
     fd, status = _open(path)
     if status is None:
-        return None
-    segment: index.Record | None = None
-    life: index.Record | None = None
+        return segment, lives
     try:
         end = status.st_size - status.st_size % index.SIZE
         least = max(0, end - MOST_INDEX)
-        while end > least and (segment is None or life is None):
+        while end > least and (segment is None or not _is_enough(lives, generation)):
             begin = max(0, end - _STEP)
             raw = os.pread(fd, end - begin, begin)
-            segment = segment or _last(raw, index.SEGMENT)
-            life = life or _last(raw, index.LIFE)
+            segment = segment or next(_backwards(raw, index.SEGMENT), None)
+            lives += islice(_backwards(raw, index.LIFE), 2 - len(lives))
             end = begin
     finally:
         os.close(fd)
-    if segment is None:
-        return None
-    return segment[2], life[4] if life is not None else 0, segment[4]
+    return segment, lives
 
 
-def _last(raw: bytes, kind: bytes) -> index.Record | None:
+def _is_enough(lives: list[index.Record], generation: int | None) -> bool:
+    return len(lives) == 2 or bool(lives and (generation is None or _is_of(lives[0], generation)))
+
+
+def _backwards(raw: bytes, kind: bytes) -> Iterator[index.Record]:
+    """The records of a kind, the last one first."""
     at = raw.rfind(kind)
     while at >= 0:
         if at % index.SIZE == 0 and at + index.SIZE <= len(raw):
-            return index.RECORD.unpack_from(raw, at)
+            yield index.RECORD.unpack_from(raw, at)
         at = raw.rfind(kind, 0, at + len(kind) - 1)
-    return None
 
 
-def _end_of(path: str, size: int) -> bytes:
+def _before(path: str, skip: int, size: int) -> bytes:
+    """So much of the end of a file, without its last `skip` bytes."""
     fd, status = _open(path)
     if status is None:
         return b""
     try:
-        return os.pread(fd, size, max(0, status.st_size - size))
+        end = max(0, status.st_size - skip)
+        return os.pread(fd, min(size, end), max(0, end - size))
     finally:
         os.close(fd)
 

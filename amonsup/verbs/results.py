@@ -90,7 +90,10 @@ class StatusResult(msgspec.Struct, frozen=True):
 
 
 class ShowResult(msgspec.Struct, frozen=True):
-    """Everything about one service. `spec` holds what differs from the defaults."""
+    """Everything about one service. `spec` holds what differs from the defaults.
+
+    `last_lines` are of the life that goes on, or ended last; `exit_lines` of that one if another has begun since.
+    """
 
     row: StatusRow
     spec: dict[str, Any]
@@ -105,6 +108,7 @@ class ShowResult(msgspec.Struct, frozen=True):
     facts: dict[str, str]
     at_boot: str = ""
     health: HealthRow | None = None
+    exit_lines: tuple[str, ...] = ()
 
 
 class TargetOutcome(msgspec.Struct, frozen=True):

@@ -127,6 +127,7 @@ def page(result: ShowResult) -> Page:
         field(name, text)
     _section(blocks, "spec in force", [f"{key}: {_value(key, value)}" for key, value in result.spec.items()])
     _section(blocks, "last exits", [_exit(row) for row in reversed(result.exits)])
+    _section(blocks, "last lines before the last exit", list(result.exit_lines))
     _section(blocks, "last lines", list(result.last_lines))
     return blocks
 

@@ -16,6 +16,7 @@ from amonsup.supervisor.handlers import blockers
 from amonsup.supervisor.handlers.desk import Call, Desk, OwnProcess, Refusal, select
 from amonsup.supervisor.handlers.rows import exit_row, health_row, own_row, status_row
 from amonsup.supervisor.model.phases import GOING_DOWN
+from amonsup.supervisor.model.records import ServiceState
 from amonsup.supervisor.tidings import rfc3339
 from amonsup.verbs.blocking import words
 from amonsup.verbs.results import ShowResult
@@ -40,12 +41,14 @@ def handle(desk: Desk, call: Call) -> ShowResult | Refusal:
     fleet = desk.fleet if name in desk.fleet.states else desk.household
     state, spec = fleet.states[name], fleet.specs[name]
     log = os.path.join(desk.site.log_dir, f"{name}.log") if fleet is desk.fleet and spec.logging.capture else ""
+    may_read = fleet is desk.fleet and _may_read(call, spec)
     blocked = blockers.of(desk, fleet, state) if state.phase in GOING_DOWN else ()
     return ShowResult(
         row=status_row(desk, fleet, state, is_full=True),
         spec=_plain(msgspec.to_builtins(_redacted(spec) if call.is_remote else spec)),
         exits=tuple(exit_row(desk, spec, report) for report in state.exits),
-        last_lines=last_lines(desk.site.log_dir, spec) if fleet is desk.fleet and _may_read(call, spec) else (),
+        last_lines=last_lines(desk.site.log_dir, spec) if may_read else (),
+        exit_lines=_exit_lines(desk, spec, state) if may_read else (),
         log=log,
         depends_on=tuple(f"{d.name} ({d.condition.value}, {_met(fleet, d)})" for d in spec.depends_on),
         dependants=fleet.dependants.get(name, ()),
@@ -136,12 +139,18 @@ def _plain(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def last_lines(log_dir: str, spec: ServiceSpec) -> tuple[str, ...]:
-    """Of the last life, made printable; what went to stderr, where that is kept apart, behind the rest."""
+def _exit_lines(desk: Desk, spec: ServiceSpec, state: ServiceState) -> tuple[str, ...]:
+    """What a life said before it ended, if another has begun since."""
+    ended = state.exits[-1].generation if state.exits else state.generation
+    return () if ended == state.generation else last_lines(desk.site.log_dir, spec, ended)
+
+
+def last_lines(log_dir: str, spec: ServiceSpec, generation: int | None = None) -> tuple[str, ...]:
+    """Of the last life, or of this one; made printable. What went to a stderr that is kept apart, behind the rest."""
     if not spec.logging.capture:
         return ()
-    lines = ending.last_lines(log_dir, log_name(spec.name), LAST_LINES)
+    lines = ending.last_lines(log_dir, log_name(spec.name), LAST_LINES, generation)
     if spec.logging.stderr == "separate":
-        lines += ending.last_lines(log_dir, log_name(spec.name, is_stderr=True), LAST_LINES)
+        lines += ending.last_lines(log_dir, log_name(spec.name, is_stderr=True), LAST_LINES, generation)
     texts = [line.decode("utf-8", "replace") for line in lines]
     return tuple("".join(c if c.isprintable() or c == "\t" else "?" for c in text) for text in texts)

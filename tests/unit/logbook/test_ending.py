@@ -32,6 +32,35 @@ def test_over_a_rotation(book):
     assert last_lines(str(book.path), "ce.log", 10) == [b"1", b"2", b"3"]
 
 
+def test_of_the_life_before_it(book):
+    book.write("ce.log", b"older\n", life=1)
+    book.write("ce.log", b"old 1\nold 2\n", life=2)
+    book.write("ce.log", b"new\n" * 5000, life=3)
+    assert last_lines(str(book.path), "ce.log", 10, 2) == [b"old 1", b"old 2"]
+    assert last_lines(str(book.path), "ce.log", 1, 3) == [b"new"]
+    assert last_lines(str(book.path), "ce.log", 10, 1) == [], "too long ago"
+    assert last_lines(str(book.path), "ce.log", 10, 4) == [], "it has said nothing so far"
+
+
+def test_of_the_life_before_it_over_a_rotation(book):
+    book.write("ce.log", b"1\n", life=2)
+    book.rotate("ce.log")
+    book.write("ce.log", b"2\n")
+    book.write("ce.log", b"new\n", life=3)
+    assert last_lines(str(book.path), "ce.log", 10, 2) == [b"1", b"2"]
+    book.rotate("ce.log")
+    book.write("ce.log", b"newer\n")
+    assert last_lines(str(book.path), "ce.log", 10, 3) == [b"new", b"newer"]
+    assert last_lines(str(book.path), "ce.log", 10, 2) == [b"2"], "the rest is in an older file"
+
+
+def test_a_life_that_ended_in_the_file_before(book):
+    book.write("ce.log", b"1\n", life=2)
+    book.write("ce.log", b"new\n", life=3)
+    book.rotate("ce.log")
+    assert last_lines(str(book.path), "ce.log", 10, 2) == [b"1"]
+
+
 def test_a_long_life_costs_no_more(book):
     book.write("ce.log", b"begin\n", life=1)
     for number in range(3000):
