@@ -61,7 +61,8 @@ class Desk(Protocol):
     def is_subscribed(self, speaker: Speaker, person: str) -> bool:
         """Whether a bare address gets our presence anyway, as far as we know."""
 
-    def is_muted(self, service: str) -> bool: ...
+    def muted_s(self, service: str) -> float:
+        """For how many seconds nobody wants to hear of it; 0: tell."""
 
     def spawn(self, coroutine: object) -> None:
         """Run it beside; an exception in it is logged and ends nothing else. Who calls it bounds how many there are."""

@@ -12,6 +12,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
@@ -168,9 +169,10 @@ class Plane:
     def is_subscribed(self, speaker: Speaker, person: str) -> bool:
         return self._subscriptions.has(speaker, person)
 
-    def is_muted(self, service: str) -> bool:
+    def muted_s(self, service: str) -> float:
         row = self.mirror.rows.get(service)
-        return row is not None and row.muted_until is not None and row.muted_until > stanzas.utc_now()
+        until = row.muted_until if row is not None else None
+        return max(0.0, datetime.fromisoformat(until).timestamp() - time.time()) if until else 0.0
 
     def spawn(self, coroutine: object) -> None:
         self._begin(coroutine)

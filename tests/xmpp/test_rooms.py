@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import uuid
 
 import pytest
@@ -52,10 +54,26 @@ def test_an_incident_is_one_message_that_is_corrected(open_site, room):
     assert "| last words" in body(alert)
     site.do("start", services=["weak"])
     site.do("stop", services=["weak"])
-    resolved = admin.message("weak well again", sender=f"{jid}/gsi")
+    resolved = admin.message("weak stopped, after killed by SIGKILL", sender=f"{jid}/gsi")
     replace = resolved.find("{urn:xmpp:message-correct:0}replace")
     assert replace is not None
     assert replace.get("id") == alert.get("id")
+
+
+@pytest.mark.one_server
+def test_an_alert_has_the_last_words_of_who_died(open_site, room):
+    """Not the first ones of the next life, which comes at once."""
+    admin, jid = room
+    services = "services:\n  ce: {command: \"sh -c 'echo life $$$$; exec sleep 1000'\", min_uptime: 0s}\n"
+    site = open_site(services, xmpp=f"  rooms: {{{jid}: {{alerts: true}}}}\n")
+    admin.presence(f"{jid}/gsi")
+    pid = site.pid("ce")
+    until(lambda: f"life {pid}" in site.cli("logs", "ce").stdout, "it has said something")
+    os.kill(pid, signal.SIGKILL)
+    assert body(admin.message("gsi: ce running: killed by SIGKILL")).splitlines()[1:] == [f"| life {pid}"]
+    until(lambda: f"life {site.pid('ce')}" in site.cli("show", "ce").stdout, "the other has")
+    shown = site.ask("show", service="ce")
+    assert (shown["exit_lines"], shown["last_lines"]) == ([f"life {pid}"], [f"life {site.pid('ce')}"])
 
 
 def test_moderators_get_presence_directly_and_questions_are_answered_to_whoever_asks(open_site, room, people):

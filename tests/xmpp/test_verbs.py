@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 
+import pytest
 from support.site import until
 
 TWO = """services:
@@ -51,6 +53,22 @@ def test_nobody_is_told_of_a_muted_service(open_site, people):
     admin.message("gsi: ce ")
     assert not [xml for xml in admin.received if "weak exited" in (xml.findtext("{jabber:client}body") or "")]
     assert "no alerts until" in site.cli("show", "weak").stdout
+    mark = admin.mark
+    assert site.cli("mute", "weak", "0").returncode == 0
+    admin.message("gsi: weak exited: killed by SIGKILL", after=mark)
+
+
+@pytest.mark.one_server
+def test_what_is_still_wrong_when_a_mute_has_run_out_is_told(open_site, people):
+    site = open_site(TWO, access="    - {jid: admin@localhost, role: admin, alerts: true}\n")
+    admin = people("admin")
+    admin.subscribe("gsi@localhost")
+    admin.presence("gsi@localhost/amonsup")
+    site.cli("mute", "all", "2s")
+    until = datetime.fromisoformat(site.row("weak")["muted_until"])
+    site.kill("weak")
+    admin.message("gsi: weak exited: killed by SIGKILL")
+    assert datetime.now(UTC) >= until
 
 
 def test_the_audit_log_says_who_and_whether_it_is_whole(open_site, people, cast):

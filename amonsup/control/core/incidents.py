@@ -18,7 +18,10 @@ MOST_OPEN = 500
 
 @dataclass
 class Incident:
-    """One thing that went wrong. `key` names its message, once it `has_message`; `version` grows with every change."""
+    """One thing that went wrong. `key` names its message, once it `has_message`; `version` grows with every change.
+
+    `ending` is how it came to its end, empty as long as it has not.
+    """
 
     service: str
     key: str
@@ -26,24 +29,33 @@ class Incident:
     causes: list[str] = field(default_factory=list)
     count: int = 1
     state: str = ""
-    is_resolved: bool = False
+    ending: str = ""
     version: int = 1
     told_version: int = 0
     has_message: bool = False
     is_listed: bool = False
     well_since: float | None = None
 
+    @property
+    def is_over_exit(self) -> bool:
+        """Whether a life ended, so that what it said before that may tell why."""
+        return self.state not in ("alert", "unhealthy")
+
+    @property
+    def is_resolved(self) -> bool:
+        return bool(self.ending)
+
     def words(self, site: str, row: StatusRow | None, dependants: tuple[str, ...], lines: tuple[str, ...]) -> str:
         """The alert for people: state first, then the cause, what is next, what hangs on it, the last lines."""
-        state = "well again" if self.is_resolved else (row.state if row is not None else self.state)
         times = f" ({self.count} times)" if self.count > 1 else ""
-        text = [f"{site}: {self.service} {state}{times}: {self.causes[-1]}"]
-        if row is not None and row.retry_s is not None and not self.is_resolved:
+        if self.is_resolved:
+            return f"{site}: {self.service} {self.ending}{times}, after {self.causes[-1]}"
+        text = [f"{site}: {self.service} {self.state if row is None else row.state}{times}: {self.causes[-1]}"]
+        if row is not None and row.retry_s is not None:
             text.append(f"next start in {row.retry_s:.0f} s")
-        if dependants and not self.is_resolved:
+        if dependants:
             text.append(f"needed by {', '.join(dependants[:10])}")
-        if not self.is_resolved:
-            text += [f"| {line[:200]}" for line in lines[-3:]]
+        text += [f"| {line[:200]}" for line in lines[-3:]]
         return "\n".join(text)
 
 
@@ -102,7 +114,7 @@ class Incidents:
             since = incident.well_since = now if incident.well_since is None else incident.well_since
             left = 0.0 if row is None or row.state != "running" else since + STEADY_S - now
             if left <= 0:
-                incident.is_resolved = True
+                incident.ending = "removed" if row is None else "stopped" if row.state == "stopped" else "well again"
                 incident.version += 1
                 resolved.append(self.open.pop(service))
             else:
@@ -112,9 +124,13 @@ class Incidents:
 
 def digest(site: str, incidents: list[Incident]) -> str:
     """Many in one text."""
-    names = [f"{each.service} {'well again' if each.is_resolved else each.causes[-1][:60]}" for each in incidents[:20]]
+    over = sum(each.is_resolved for each in incidents)
+    going_on = len(incidents) - over
+    what = "incident" if going_on == 1 else "incidents"
+    counts = [f"{many} {word}" for many, word in ((going_on, what), (over, "over")) if many]
+    names = [f"{each.service} {each.ending or each.causes[-1][:60]}" for each in incidents[:20]]
     more = f"\n… and {len(incidents) - 20} more" if len(incidents) > 20 else ""
-    return f"{site}: {len(incidents)} incidents\n" + "\n".join(names) + more
+    return f"{site}: {', '.join(counts)}\n" + "\n".join(names) + more
 
 
 def _is_good(row: StatusRow) -> bool:

@@ -183,6 +183,27 @@ def test_a_digest_names_the_first_of_them() -> None:
     assert text.endswith("… and 5 more")
 
 
+def test_a_digest_tells_what_is_over_from_what_is_not() -> None:
+    incidents = Incidents("a")
+    found = [incidents.happened(an_event("fatal", service=name)) for name in ("a", "b")]
+    incidents.look(rows(a="fatal", b="fatal"), now=0.0)
+    incidents.look(rows(a="stopped", b="fatal"), now=1.0)
+    assert digest("gsi", [each for each in found if each]) == "gsi: 1 incident, 1 over\na stopped\nb exit 1"
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [("stopped", "gsi: ce stopped (2 times), after exit 2"), ("", "gsi: ce removed (2 times), after exit 2")],
+)
+def test_who_stops_or_removes_a_service_does_not_make_it_well(state: str, told: str) -> None:
+    incidents = Incidents("a")
+    incidents.happened(an_event("exited"))
+    incidents.happened(an_event("exited", "exit 2"))
+    incidents.look(rows(ce="fatal"), now=0.0)
+    (over,) = incidents.look(rows(ce=state) if state else {}, now=1.0)[0]
+    assert over.words("gsi", None, (), ()) == told
+
+
 def test_what_stands_badly_when_we_begin_is_an_incident() -> None:
     incidents = Incidents("a")
     bad = StatusRow("ce", "fatal", None, None, 3, None, None)
