@@ -10,8 +10,8 @@ import msgspec
 from amonsup.control.core.mirror import WORST
 from amonsup.logbook import names as logs
 from amonsup.verbs.page import Line, Page, Table, duration, size
-from amonsup.verbs.results import OperationResult, ShowResult, StatusResult, StatusRow
-from amonsup.verbs.verb import Verb
+from amonsup.verbs.results import OperationResult, PlanResult, ShowResult, StatusResult, StatusRow
+from amonsup.verbs.verb import Kind, Verb
 from amonsup.wire.messages import Answer, Finished, Refused
 
 MOST_LINES = 40
@@ -29,8 +29,10 @@ def reply(verb: Verb, answer: Answer | Finished | Refused) -> str:
     """The answer, the outcome, or why not."""
     if isinstance(answer, Refused):
         return f"{answer.code}: {answer.text}"
+    # An operation that is answered at once was not carried out: its plan was asked for.
+    is_plan = verb.kind is Kind.OPERATION and isinstance(answer, Answer)
     try:
-        result = msgspec.json.decode(answer.result, type=verb.answer)
+        result = msgspec.json.decode(answer.result, type=PlanResult if is_plan else verb.answer)
     except msgspec.MsgspecError:
         return "done, but the answer was not understood"
     return bounded(_words(verb, result))
@@ -43,6 +45,8 @@ def _words(verb: Verb, result: Any) -> list[str]:
         return _show(result)
     if isinstance(result, OperationResult):
         return _operation(result)
+    if isinstance(result, PlanResult):
+        return _plan(result)
     return page_lines(verb.page(result))
 
 
@@ -80,6 +84,15 @@ def _operation(result: OperationResult) -> list[str]:
     if bad:
         lines.append(f"failed: {result.verb}: " + "; ".join(bad[:10]))
     return [*lines, result.note] if result.note else lines
+
+
+def _plan(result: PlanResult) -> list[str]:
+    """Where the command goes on is left to the door: a line of chat without the option, a form without the tick."""
+    lines = [f"{change.action} {change.name}: {change.why}" for change in result.changes]
+    if result.site_changes:
+        lines.append(f"amonsup.yaml changed: {', '.join(result.site_changes)}")
+    lines = ["this is the plan, nothing was changed:", *lines] if lines else ["nothing to change"]
+    return [*lines, *(f"! {warning}" for warning in result.warnings)]
 
 
 def page_lines(page: Page) -> list[str]:
