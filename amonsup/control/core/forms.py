@@ -1,6 +1,7 @@
 """Forms of ad-hoc commands, generated from the verbs' declarations (XEP-0050, XEP-0004); pure.
 
-A verb that needs nothing is carried out at once; any other asks with one form, and its answer is the end. Sessions
+A verb that only looks and needs nothing is answered at once; any other asks with one form, and its answer is the end:
+whoever tries what is in a client's menu changes nothing by that. Where there is a dry run it is ticked. Sessions
 belong to the full address that opened them, end by themselves, and are bounded in number, in all and for each person.
 """
 
@@ -11,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
+from amonsup.config.roles import Role
 from amonsup.control.core.options import HIDDEN, described
 from amonsup.verbs.verb import Verb
 
@@ -19,6 +21,9 @@ MOST = 100
 MOST_PER_PERSON = 5
 LONGEST_VALUE = 200
 MOST_VALUES = 200
+
+TICKED = frozenset({"dry_run"})
+"""Flags that a form begins with, and that hold good unless they are taken away: a client may send nothing at all."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Field:
     label: str
     is_required: bool
     options: tuple[str, ...] = ()
+    is_ticked: bool = False
 
 
 def fields(verb: Verb, services: tuple[str, ...]) -> list[Field]:
@@ -49,13 +55,14 @@ def fields(verb: Verb, services: tuple[str, ...]) -> list[Field]:
         elif name == "service":
             found.append(Field(name, "list-single", label, is_required, services))
         else:
-            found.append(Field(name, "boolean" if kind is bool else "text-single", label, is_required))
+            as_text = "boolean" if kind is bool else "text-single"
+            found.append(Field(name, as_text, label, is_required, is_ticked=name in TICKED))
     return found
 
 
 def needs_form(verb: Verb) -> bool:
-    """Whether there is anything that must be asked first."""
-    return any(field.is_required for field in fields(verb, ()))
+    """Whether there is anything that must be asked first: what is missing, or whether it is meant at all."""
+    return verb.role >= Role.OPERATOR or any(field.is_required for field in fields(verb, ()))
 
 
 def arguments(verb: Verb, values: dict[str, list[str]]) -> dict[str, Any] | str:
@@ -67,6 +74,8 @@ def arguments(verb: Verb, values: dict[str, list[str]]) -> dict[str, Any] | str:
         if not given:
             if field.is_required:
                 return f"{field.label or field.var} is missing"
+            if field.is_ticked:
+                args[field.var] = True
             continue
         kind, _ = _described(hints[field.var])
         if field.kind == "list-multi":

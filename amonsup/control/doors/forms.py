@@ -193,6 +193,8 @@ def _form(command: Element, verb: Verb, wanted: list[Field]) -> None:
         made = stanzas.element(stanzas.FORMS, "field", form, var=field.var, type=field.kind, label=label)
         if field.is_required:
             stanzas.element(stanzas.FORMS, "required", made)
+        if field.is_ticked:
+            stanzas.element(stanzas.FORMS, "value", made, "1")
         for option in field.options:
             choice = stanzas.element(stanzas.FORMS, "option", made, label=option)
             stanzas.element(stanzas.FORMS, "value", choice, option)

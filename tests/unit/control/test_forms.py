@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amonsup.config.roles import Role
 from amonsup.control.core import chatline, forms
 from amonsup.control.xmpp import stanzas
 from amonsup.control.xmpp.guard import MAX_DEPTH, MAX_STANZA, Guard, HostileError
 from amonsup.verbs import load
+from amonsup.verbs.verb import Kind
 
 HEADER = b"<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
 
@@ -39,6 +41,25 @@ def test_what_was_filled_in_becomes_arguments() -> None:
     events = load("events")
     assert events is not None
     assert isinstance(forms.arguments(events, {"lines": ["many"]}), str)
+
+
+@pytest.mark.parametrize("name", chatline.VERBS)
+def test_the_first_click_only_looks(name: str) -> None:
+    verb = load(name)
+    assert verb is not None
+    if verb.kind is Kind.OPERATION or verb.role >= Role.OPERATOR:
+        assert forms.needs_form(verb)
+    assert forms.needs_form(verb) is (name not in ("status", "events", "tree"))
+
+
+def test_a_form_begins_with_the_dry_run() -> None:
+    verb = load("apply")
+    assert verb is not None
+    (field,) = forms.fields(verb, ())
+    assert (field.var, field.kind, field.is_ticked) == ("dry_run", "boolean", True)
+    assert forms.arguments(verb, {"dry_run": ["0"]}) == {"dry_run": False}
+    assert forms.arguments(verb, {"dry_run": ["1"]}) == {"dry_run": True}
+    assert forms.arguments(verb, {}) == {"dry_run": True}, "a client that shows no form must not apply"
 
 
 def test_a_form_belongs_to_whoever_opened_it() -> None:
