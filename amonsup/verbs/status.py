@@ -23,11 +23,17 @@ def _cpu(percent: float | None) -> str:
     return "-" if percent is None else f"{percent:.0f}%"
 
 
+def held(row: StatusRow) -> str:
+    """Who holds it, until when and why; empty: nobody does."""
+    if not row.held_until:
+        return ""
+    return f"held by {row.held_by} until {row.held_until[:19]}Z" + (f": {row.held_why}" if row.held_why else "")
+
+
 def what(row: StatusRow) -> Cell:
     """What is wrong with it, or what it says or is."""
     if row.held_until:
-        why = f": {row.held_why}" if row.held_why else ""
-        return Cell(f"held by {row.held_by} until {row.held_until[:19]}Z{why}", Tone.BUSY)
+        return Cell(held(row), Tone.BUSY)
     if row.state == "running":
         return Cell(row.status or row.description, Tone.FAINT)
     text = row.why or (row.exit.reason if row.exit else "")

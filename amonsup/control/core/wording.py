@@ -11,6 +11,7 @@ from amonsup.control.core.mirror import WORST
 from amonsup.logbook import names as logs
 from amonsup.verbs.page import Line, Page, Table, duration, size
 from amonsup.verbs.results import OperationResult, PlanResult, ShowResult, StatusResult, StatusRow
+from amonsup.verbs.status import held
 from amonsup.verbs.verb import Kind, Verb
 from amonsup.wire.messages import Answer, Finished, Refused
 
@@ -64,6 +65,10 @@ def _status_line(row: StatusRow) -> str:
         parts.append(row.why)
     if row.retry_s is not None:
         parts.append(f"next start in {duration(row.retry_s)}")
+    if row.muted_until:
+        parts.append(f"no alerts until {row.muted_until[:19]}Z")
+    if row.held_until:
+        parts.append(held(row))  # last: its reason is free text
     return ", ".join(parts)
 
 
@@ -78,12 +83,23 @@ def _show(result: ShowResult) -> list[str]:
 
 
 def _operation(result: OperationResult) -> list[str]:
-    good = [each.name for each in result.results if each.ok]
     bad = [f"{each.name}: {each.text or 'failed'}" for each in result.results if not each.ok]
-    lines = [f"done: {result.verb} {_names(tuple(good))}".rstrip()] if good or not bad else []
+    lines = [] if bad and len(bad) == len(result.results) else _done(result)
     if bad:
         lines.append(f"failed: {result.verb}: " + "; ".join(bad[:10]))
     return [*lines, result.note] if result.note else lines
+
+
+def _done(result: OperationResult) -> list[str]:
+    """A line for those of which the same is to be said: until when they are held, who held them."""
+    alike: dict[str, list[str]] = {}
+    for each in result.results:
+        if each.ok:
+            alike.setdefault(each.text, []).append(each.name)
+    lines = [
+        f"done: {result.verb} {_names(tuple(names))}" + (f": {text}" if text else "") for text, names in alike.items()
+    ]
+    return lines or [f"done: {result.verb}"]
 
 
 def _plan(result: PlanResult) -> list[str]:

@@ -8,7 +8,15 @@ import msgspec
 
 from amonsup.control.core import wording
 from amonsup.verbs import load
-from amonsup.verbs.results import OperationResult, PlanLine, PlanResult
+from amonsup.verbs.results import (
+    OperationResult,
+    PlanLine,
+    PlanResult,
+    ShowResult,
+    StatusResult,
+    StatusRow,
+    TargetOutcome,
+)
 from amonsup.wire.messages import Answer, Finished
 
 
@@ -35,3 +43,40 @@ def test_a_dry_run_is_answered_with_the_plan() -> None:
 def test_an_apply_that_was_carried_out_is_no_plan() -> None:
     result = OperationResult("1", "apply", True, note="nothing to change")
     assert answered("apply", result, Finished) == ["done: apply", "nothing to change"]
+
+
+HELD = StatusRow(
+    *("db", "running", 7, 313.0, 0, None, None),
+    held_by="root",
+    held_until="2026-11-30T14:00:00.123Z",
+    held_why="disk swap",
+    muted_until="2026-11-30T13:00:00.123Z",
+)
+SAYS = "db: running, up 5m13s, no alerts until 2026-11-30T13:00:00Z, held by root until 2026-11-30T14:00:00Z: disk swap"
+
+
+def test_who_holds_a_service_and_that_it_is_mute_stands_in_status_and_show() -> None:
+    assert answered("status", StatusResult("gsi", (HELD,))) == [SAYS]
+    assert answered("show", ShowResult(HELD, {}, (), (), "", (), (), (), (), "", {}))[0] == SAYS
+
+
+def test_a_command_that_was_done_says_what_there_is_to_say() -> None:
+    held = "held by bob until 2026-11-30T14:00:00Z"
+    both = OperationResult("1", "hold", True, (TargetOutcome("ce", True, held), TargetOutcome("db", True, held)))
+    assert answered("hold", both) == [f"done: hold ce, db: {held}"]
+    results = (TargetOutcome("ce", True, f"was {held}"), TargetOutcome("db", True, "nobody held it"))
+    assert answered("release", OperationResult("1", "release", True, results)) == [
+        f"done: release ce: was {held}",
+        "done: release db: nobody held it",
+    ]
+
+
+def test_what_failed_stands_apart() -> None:
+    results = (TargetOutcome("ce", True), TargetOutcome("db", False, "held by root"), TargetOutcome("web", False))
+    assert answered("restart", OperationResult("1", "restart", False, results), Finished) == [
+        "done: restart ce",
+        "failed: restart: db: held by root; web: failed",
+    ]
+    assert answered("restart", OperationResult("1", "restart", False, results[1:2]), Finished) == [
+        "failed: restart: db: held by root",
+    ]
