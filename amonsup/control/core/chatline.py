@@ -72,13 +72,18 @@ def parse(text: str) -> Line | Wrong | None:
     name = words.pop(0).lower()
     verb = load(name) if name in VERBS else None
     if verb is None:
-        import difflib
-
-        near = difflib.get_close_matches(name, VERBS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "'help' lists what I know"
-        return Wrong(f"I do not know {name[:40]!r}; {hint}")
+        return Wrong(unknown(name))
     args = arguments(verb, words)
     return args if isinstance(args, Wrong) else Line(verb, args, selector)
+
+
+def unknown(name: str) -> str:
+    """What is said to a verb that is not there from afar."""
+    import difflib
+
+    near = difflib.get_close_matches(name, VERBS, 1)
+    hint = f"did you mean {near[0]!r}?" if near else "'help' lists what I know"
+    return f"I do not know {name[:40]!r}; {hint}"
 
 
 def arguments(verb: Verb, words: list[str]) -> dict[str, Any] | Wrong:

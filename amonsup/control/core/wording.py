@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -21,22 +22,30 @@ LONGEST_LINE = 400
 MOST_NOTES = 5
 
 
+@dataclass(frozen=True)
+class Words:
+    """What a person is told. `is_error`: not all was done that was asked for."""
+
+    text: str
+    is_error: bool = False
+
+
 def accepted(verb: str, targets: tuple[str, ...]) -> str:
     """The first of two answers to a command."""
     return f"accepted: {verb} {_names(targets)}".rstrip()
 
 
-def reply(verb: Verb, answer: Answer | Finished | Refused) -> str:
+def reply(verb: Verb, answer: Answer | Finished | Refused) -> Words:
     """The answer, the outcome, or why not."""
     if isinstance(answer, Refused):
-        return f"{answer.code}: {answer.text}"
+        return Words(f"{answer.code}: {answer.text}", is_error=True)
     # An operation that is answered at once was not carried out: its plan was asked for.
     is_plan = verb.kind is Kind.OPERATION and isinstance(answer, Answer)
     try:
         result = msgspec.json.decode(answer.result, type=PlanResult if is_plan else verb.answer)
     except msgspec.MsgspecError:
-        return "done, but the answer was not understood"
-    return bounded(_words(verb, result))
+        return Words("done, but the answer was not understood")
+    return Words(bounded(_words(verb, result)), is_error=isinstance(result, OperationResult) and not result.ok)
 
 
 def _words(verb: Verb, result: Any) -> list[str]:
@@ -156,6 +165,10 @@ class LogLines:
     def refuse(self, text: str) -> None:
         """There is nothing but this to say."""
         self._refusal = text[:LONGEST]
+
+    @property
+    def is_refused(self) -> bool:
+        return bool(self._refusal)
 
     def text(self) -> str:
         if self._refusal:

@@ -41,13 +41,24 @@ async def ask(
     caller: Caller,
     accepted: Callable[[Accepted], None] | None = None,
 ) -> str:
-    """What to say to the person who asked."""
+    """What to say to the person who asked, where text is all there is."""
+    return (await answer(desk, verb, args, caller, accepted)).text
+
+
+async def answer(
+    desk: Desk,
+    verb: Verb,
+    args: dict[str, object],
+    caller: Caller,
+    accepted: Callable[[Accepted], None] | None = None,
+) -> wording.Words:
+    """What to say, and whether it is an error."""
     if verb.kind is Kind.READING:
         return await _read(desk, verb, args, caller)
     return wording.reply(verb, await desk.supervisor.request(verb.name, args, caller, accepted=accepted))
 
 
-async def _read(desk: Desk, verb: Verb, args: dict[str, object], caller: Caller) -> str:
+async def _read(desk: Desk, verb: Verb, args: dict[str, object], caller: Caller) -> wording.Words:
     wanted = args.get("lines")
     is_bounded = isinstance(wanted, int) and 0 <= wanted <= wording.MOST_LINES
     # One more than is shown, to know whether there is more.
@@ -62,8 +73,8 @@ async def _read(desk: Desk, verb: Verb, args: dict[str, object], caller: Caller)
         found = wording.LogLines(is_named=len(services) > 1)
         with socket.socket(fileno=ends.pop()) as reader:
             if await _listen(reader, found):
-                return found.text()
-    return "failed: the readers of the log ended in mid-word; try again"
+                return wording.Words(found.text(), is_error=found.is_refused)
+    return wording.Words("failed: the readers of the log ended in mid-word; try again", is_error=True)
 
 
 async def _listen(reader: socket.socket, found: wording.LogLines) -> bool:

@@ -87,7 +87,7 @@ class Forms(Door):
                 self._desk.turned_away(bare(asked.sender), Reason.QUESTION)
             self._refuse(speaker, asked, "service-unavailable")
         elif verb is None:
-            self._refuse(speaker, asked, "forbidden" if node in chatline.VERBS else "item-not-found")
+            self._turn_down(speaker, asked, node)
         elif not key:
             self._begin(speaker, asked, verb, action)
         elif self._sessions.take(key, asked.sender, node, self._now()) is None:
@@ -98,7 +98,17 @@ class Forms(Door):
         elif action in ("execute", "next", "complete"):
             self._submit(speaker, asked, verb, key)
         else:
-            self._refuse(speaker, asked, "bad-request", f"there is no {action} here")
+            self._refuse(speaker, asked, "bad-request", f"there is no {action[:20]} here")
+
+    def _turn_down(self, speaker: Speaker, asked: Asked, node: str) -> None:
+        """A command that is not for this person, or that there is not; people with a role are told which."""
+        verb = load(node) if node in chatline.VERBS else None
+        if verb is None:
+            self._refuse(speaker, asked, "item-not-found", chatline.unknown(node))
+        else:
+            role = self._desk.role_of(asked.sender).name.lower()
+            text = f"{node} needs the role {verb.role.name.lower()}; yours is {role}"
+            self._refuse(speaker, asked, "forbidden", text)
 
     def _have_refused(self, sender: str, verb: str) -> None:
         who = bare(sender) if self._desk.role_of(sender) >= Role.VIEWER else STRANGERS
@@ -107,7 +117,7 @@ class Forms(Door):
 
     def _begin(self, speaker: Speaker, asked: Asked, verb: Verb, action: str) -> None:
         if action not in ("execute", "next", "complete"):
-            self._refuse(speaker, asked, "bad-request")
+            self._refuse(speaker, asked, "bad-request", f"there is no {action[:20]} here")
         elif not needs_form(verb):
             self._serve(speaker, asked, verb, "", {})
         else:
@@ -140,15 +150,17 @@ class Forms(Door):
 
     async def _carry_out(self, speaker: Speaker, asked: Asked, verb: Verb, key: str, args: dict[str, object]) -> None:
         caller = self._desk.caller(asked.sender, "form")
-        answer = asyncio.ensure_future(answers.ask(self._desk, verb, args, caller))
+        answer = asyncio.ensure_future(answers.answer(self._desk, verb, args, caller))
         try:
             done, _ = await asyncio.wait({answer}, timeout=PATIENCE_S)
             if done:
-                self._end(speaker, asked, verb.name, key, "completed", answer.result(), priority=answers.priority(verb))
+                words, urgency = answer.result(), answers.priority(verb)
+                kind = "error" if words.is_error else "info"
+                self._end(speaker, asked, verb.name, key, "completed", words.text, kind=kind, priority=urgency)
                 return
             text = f"{verb.name} is under way; its end follows as a message"
             self._end(speaker, asked, verb.name, key, "completed", text)
-            speaker.send(stanzas.message(asked.sender, await answer), answers.priority(verb), LATE_TTL_S)
+            speaker.send(stanzas.message(asked.sender, (await answer).text), answers.priority(verb), LATE_TTL_S)
         finally:
             answer.cancel()  # if we are called off
 

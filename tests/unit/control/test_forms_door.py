@@ -77,6 +77,12 @@ def note(stanza: Element) -> tuple[str, str]:
     return found.get("type", ""), found.text or ""
 
 
+def error(stanza: Element) -> tuple[str, str]:
+    """Condition and text."""
+    found = stanza.find(f"{{{stanzas.CLIENT}}}error")
+    return stanzas.condition(found), stanza.findtext(f".//{{{stanzas.STANZA_ERRORS}}}text") or ""
+
+
 def field(stanza: Element, var: str) -> Element:
     return next(each for each in stanza.iter(f"{{{stanzas.FORMS}}}field") if each.get("var") == var)
 
@@ -106,3 +112,22 @@ def test_an_apply_is_carried_out_when_the_tick_is_taken_away() -> None:
     client.step("apply")
     assert note(client.step("apply", {"dry_run": "0"})) == ("info", "done: apply ce")
     assert client.requests == [("apply", {"dry_run": False})]
+
+
+def test_a_refusal_by_the_site_is_an_error() -> None:
+    client = Client(Role.OPERATOR, Refused("1", "bad-request", "hold: no duration"))
+    client.step("hold")
+    done = client.step("hold", {"service": "ce", "duration": "soon"})
+    assert note(done) == ("error", "bad-request: hold: no duration")
+    assert command(done).get("status") == "completed"
+
+
+def test_who_is_turned_down_is_told_why() -> None:
+    client = Client(Role.VIEWER, Refused("1", "forbidden", "no"))
+    assert error(client.step("restart")) == ("forbidden", "restart needs the role operator; yours is viewer")
+    assert error(client.step("restrat")) == ("item-not-found", "I do not know 'restrat'; did you mean 'restart'?")
+
+
+def test_a_stranger_is_told_nothing() -> None:
+    client = Client(Role.NONE, Refused("1", "forbidden", "no"))
+    assert error(client.step("restart")) == error(client.step("restrat")) == ("service-unavailable", "")

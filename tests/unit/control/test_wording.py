@@ -17,7 +17,7 @@ from amonsup.verbs.results import (
     StatusRow,
     TargetOutcome,
 )
-from amonsup.wire.messages import Answer, Finished
+from amonsup.wire.messages import Answer, Finished, Refused
 
 
 def answered(name: str, result: Any, kind: type[Answer] | type[Finished] = Answer) -> list[str]:
@@ -25,7 +25,7 @@ def answered(name: str, result: Any, kind: type[Answer] | type[Finished] = Answe
     verb = load(name)
     assert verb is not None
     raw = msgspec.Raw(msgspec.json.encode(result))
-    return wording.reply(verb, kind("1", raw)).splitlines()
+    return wording.reply(verb, kind("1", raw)).text.splitlines()
 
 
 def test_a_dry_run_is_answered_with_the_plan() -> None:
@@ -80,3 +80,12 @@ def test_what_failed_stands_apart() -> None:
     assert answered("restart", OperationResult("1", "restart", False, results[1:2]), Finished) == [
         "failed: restart: db: held by root",
     ]
+
+
+def test_what_was_not_done_is_an_error() -> None:
+    verb = load("restart")
+    assert verb is not None
+    done, failed = (OperationResult("1", "restart", ok, (TargetOutcome("ce", ok),)) for ok in (True, False))
+    assert not wording.reply(verb, Finished("1", msgspec.Raw(msgspec.json.encode(done)))).is_error
+    assert wording.reply(verb, Finished("1", msgspec.Raw(msgspec.json.encode(failed)))).is_error
+    assert wording.reply(verb, Refused("1", "busy", "later")) == wording.Words("busy: later", is_error=True)
