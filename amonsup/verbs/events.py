@@ -16,7 +16,15 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: Annotated[tuple[str, ...], describe("only these: names, @TAG; those of amonsup's own processes too")] = ()
     follow: Annotated[bool, describe("go on with what happens from now on", short="f")] = False
     since: Annotated[str, describe("from then on: 10m, 2h ago, today, 15:30, RFC 3339", metavar="T", short="S")] = ""
-    lines: Annotated[int, describe("at most the last N (default: 100, with --since all)", metavar="N", short="n")] = -1
+    lines: Annotated[
+        int,
+        describe(
+            "at most the last N (default: 100, with --since all)",
+            metavar="N",
+            short="n",
+            afar="at most the last N; 40 are shown",
+        ),
+    ] = -1
     after: Annotated[int, describe("all entries after this sequence number, only these", metavar="SEQ")] = -1
 
 

@@ -16,7 +16,13 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: Annotated[tuple[str, ...], describe("names, @TAG or all", required="yes")] = ()
     follow: Annotated[bool, describe("go on with what is written from now on", short="f")] = False
     lines: Annotated[
-        int, describe("the last N of each log (default: all; with -f the last 10)", metavar="N", short="n")
+        int,
+        describe(
+            "the last N of each log (default: all; with -f the last 10)",
+            metavar="N",
+            short="n",
+            afar="the last N of each log; 40 are shown at most",
+        ),
     ] = -1
     since: Annotated[
         str, describe("captured since then: 10m, 2h ago, today, 15:30, RFC 3339", metavar="T", short="S")
@@ -24,7 +30,9 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: Annotated[str, describe("captured until then", metavar="T", short="U")] = ""
     life: Annotated[str, describe("of one life: last, or its number (show)", metavar="N")] = ""
     grep: Annotated[str, describe("only lines that match (RE2 syntax)", metavar="RE", short="g")] = ""
-    ignore_case: Annotated[bool, describe("upper and lower case are one for --grep", short="i")] = False
+    ignore_case: Annotated[
+        bool, describe("upper and lower case are one for --grep", short="i", afar="upper and lower case are one")
+    ] = False
     context: Annotated[int, describe("N lines around each match", metavar="N", short="C")] = 0
     after_context: Annotated[int, describe("N lines after each match", metavar="N", short="A")] = 0
     before_context: Annotated[int, describe("N lines before each match", metavar="N", short="B")] = 0

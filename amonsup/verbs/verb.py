@@ -39,5 +39,5 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def describe(text: str, **extra: str) -> msgspec.Meta:
-    """The help of an argument. extra: metavar, short (one letter), choice."""
+    """The help of an argument. extra: metavar, short (one letter), choice, afar (the help in chat and forms)."""
     return msgspec.Meta(description=text, extra=dict(extra))

@@ -10,10 +10,10 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from amonsup.config.roles import Role
-from amonsup.control.core.options import HIDDEN, described
+from amonsup.control.core.options import HIDDEN, described, help_of
 from amonsup.verbs.verb import Verb
 
 TTL_S = 300.0
@@ -21,6 +21,9 @@ MOST = 100
 MOST_PER_PERSON = 5
 LONGEST_VALUE = 200
 MOST_VALUES = 200
+
+_SERVICES, _SERVICE = "services, or all of them", "service"
+"""A form lists them: what the declarations say of names and tags is for who types them."""
 
 TICKED = frozenset({"dry_run"})
 """Flags that a form begins with, and that hold good unless they are taken away: a client may send nothing at all."""
@@ -47,13 +50,13 @@ def fields(verb: Verb, services: tuple[str, ...]) -> list[Field]:
     for name in struct.__struct_fields__:
         if name in HIDDEN:
             continue
-        kind, label = _described(hints[name])
-        _, extra = described(hints[name])
+        kind, extra = described(hints[name])
+        label = help_of(hints[name])
         is_required = name in required or "required" in extra
         if name == "services":
-            found.append(Field(name, "list-multi", label, is_required, ("all", *services)))
+            found.append(Field(name, "list-multi", _SERVICES, is_required, ("all", *services)))
         elif name == "service":
-            found.append(Field(name, "list-single", label, is_required, services))
+            found.append(Field(name, "list-single", _SERVICE, is_required, services))
         else:
             as_text = "boolean" if kind is bool else "text-single"
             found.append(Field(name, as_text, label, is_required, is_ticked=name in TICKED))
@@ -73,11 +76,11 @@ def arguments(verb: Verb, values: dict[str, list[str]]) -> dict[str, Any] | str:
         given = [value.strip()[:LONGEST_VALUE] for value in values.get(field.var, ()) if value.strip()][:MOST_VALUES]
         if not given:
             if field.is_required:
-                return f"{field.label or field.var} is missing"
+                return f"{field.var} is missing"
             if field.is_ticked:
                 args[field.var] = True
             continue
-        kind, _ = _described(hints[field.var])
+        kind, _ = described(hints[field.var])
         if field.kind == "list-multi":
             args[field.var] = given
         elif kind is bool:
@@ -89,13 +92,6 @@ def arguments(verb: Verb, values: dict[str, list[str]]) -> dict[str, Any] | str:
         else:
             args[field.var] = given[0]
     return args
-
-
-def _described(hint: Any) -> tuple[Any, str]:
-    if get_origin(hint) is None or not hasattr(hint, "__metadata__"):
-        return hint, ""
-    kind, *metadata = get_args(hint)
-    return kind, next((each.description or "" for each in metadata if hasattr(each, "description")), "")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Options in a line of chat: `logs ce --since 10m -g ERROR`, as the command line has them, from the same declarations.
 
 `--name value`, `--name=value`, `-n 5`, `-n5`, and flags; `--` ends them. What makes no sense from afar is not offered,
-here or in a form: paths, what goes on and on, what is for programs.
+here or in a form: paths, what goes on and on, what is for programs, columns that no chat shows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from amonsup.verbs.verb import Verb
 
-HIDDEN = frozenset({"follow", "after", "no_wait", "save", "cursor", "is_labelled"})
+HIDDEN = frozenset({"follow", "watch", "usage", "after", "no_wait", "save", "cursor", "is_labelled"})
 
 
 class OptionError(Exception):
@@ -84,6 +84,13 @@ def described(hint: Any) -> tuple[Any, dict[str, str]]:
         return hint, {}
     kind, *metadata = get_args(hint)
     return kind, next((each.extra for each in metadata if getattr(each, "extra", None)), {})
+
+
+def help_of(hint: Any) -> str:
+    """What an argument is for, in the words for who cannot see the command line."""
+    _, extra = described(hint)
+    texts = (getattr(each, "description", None) for each in getattr(hint, "__metadata__", ()))
+    return extra.get("afar", "") or next((text for text in texts if text), "")
 
 
 def _unknown(verb: Verb, spelling: str, kinds: dict[str, tuple[str, type]]) -> str:

@@ -292,6 +292,7 @@ def test_a_line_is_a_request(text: str, verb: str, args: dict[str, object]) -> N
         ("logs ce -n", "-n needs a value"),
         ("logs ce -n five", "a number is expected, not 'five'"),
         ("logs ce --ignore-case=1", "takes no value"),
+        ("status --watch", "status: no option '--watch'; there are --all"),
         ("tree --all", "tree: no option '--all'"),
         ("say 'it", "not understood"),
         ("x" * 501, "at most"),

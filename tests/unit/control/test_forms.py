@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,23 @@ def test_what_was_filled_in_becomes_arguments() -> None:
     events = load("events")
     assert events is not None
     assert isinstance(forms.arguments(events, {"lines": ["many"]}), str)
+
+
+def test_labels_are_for_who_sees_a_form() -> None:
+    labels = {}
+    for name in chatline.VERBS:
+        verb = load(name)
+        assert verb is not None
+        for field in forms.fields(verb, ("ce",)):
+            assert field.label, (name, field.var)
+            assert not re.search(r"(^|\s)--?[a-z]|TAG|Ctrl", field.label), (name, field.label)
+            labels[name, field.var] = field.label
+    assert labels["restart", "services"] == "services, or all of them"
+    assert labels["hold", "service"] == "service"
+    assert labels["logs", "lines"] == "the last N of each log; 40 are shown at most"
+    logs = load("logs")
+    assert logs is not None
+    assert forms.arguments(logs, {}) == "services is missing"
 
 
 @pytest.mark.parametrize("name", chatline.VERBS)
