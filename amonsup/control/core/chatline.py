@@ -6,10 +6,12 @@ here stands in VERBS; their arguments come from their declarations.
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from amonsup.config.roles import Role
 from amonsup.control.core import forms, options
 from amonsup.verbs import NAMES, load
 from amonsup.verbs.verb import Verb
@@ -56,8 +58,15 @@ class Wrong:
     text: str
 
 
-def parse(text: str) -> Line | Wrong | None:
-    """The request in a line of chat; None for an empty one, or one that asks for help."""
+@dataclass(frozen=True)
+class Help:
+    """Somebody wants to know what there is, or how one verb is used."""
+
+    verb: Verb | None = None
+
+
+def parse(text: str) -> Line | Wrong | Help:
+    """The request in a line of chat; an empty one asks for help."""
     if len(text) > LONGEST:
         return Wrong(f"at most {LONGEST} characters")
     try:
@@ -67,20 +76,27 @@ def parse(text: str) -> Line | Wrong | None:
     if len(words) > MOST_WORDS:
         return Wrong(f"at most {MOST_WORDS} words")
     selector = words.pop(0)[1:] if words and words[0].startswith("@") else ""
-    if not words or words[0].lower() in ("help", "?"):
-        return None
-    name = words.pop(0).lower()
+    is_help = not words or words[0].lower() in ("help", "?")
+    if is_help and len(words) < 2:
+        return Help()
+    name = words.pop(1 if is_help else 0).lower()
     verb = load(name) if name in VERBS else None
     if verb is None:
         return Wrong(unknown(name))
+    if is_help or _asks_for_help(words):
+        return Help(verb)
     args = arguments(verb, words)
     return args if isinstance(args, Wrong) else Line(verb, args, selector)
 
 
+def _asks_for_help(words: list[str]) -> bool:
+    """Behind a verb, and not behind the `--` that ends its options."""
+    options_end = words.index("--") if "--" in words else len(words)
+    return bool({"--help", "-h"} & set(words[:options_end]))
+
+
 def unknown(name: str) -> str:
     """What is said to a verb that is not there from afar."""
-    import difflib
-
     near = difflib.get_close_matches(name, VERBS, 1)
     hint = f"did you mean {near[0]!r}?" if near else "'help' lists what I know"
     return f"I do not know {name[:40]!r}; {hint}"
@@ -111,7 +127,7 @@ def arguments(verb: Verb, words: list[str]) -> dict[str, Any] | Wrong:
     rest = [field for field in verb.arguments.__struct_fields__ if field in required and field not in args]
     for field in rest:
         if not words:
-            return Wrong(f"{verb.name}: {field} is missing; amonsup help {verb.name} tells more")
+            return Wrong(f"{verb.name}: {field} is missing; help {verb.name} tells more")
         args[field] = words.pop(0)
     if words and "reason" in fields:
         args["reason"] = " ".join(words)
@@ -119,7 +135,18 @@ def arguments(verb: Verb, words: list[str]) -> dict[str, Any] | Wrong:
     return Wrong(f"{verb.name}: too many words: {' '.join(words)[:60]}") if words else args
 
 
-def help_text() -> str:
-    """What there is, a line a verb."""
-    lines = [f"{name}: {verb.summary}" for name in VERBS if (verb := load(name)) is not None]
-    return "\n".join([*lines, "Services by name, @tag, or all; options as on the command line (logs ce --since 10m)."])
+def help_text(role: Role) -> str:
+    """What somebody with this role may use, a line a verb."""
+    verbs = [verb for name in VERBS if (verb := load(name)) is not None and role >= verb.role]
+    lines = [f"{verb.name}: {verb.summary}" for verb in verbs]
+    return "\n".join([*lines, "Services by name, @tag, or all; help VERB tells more of one (help logs)."])
+
+
+def help_of(verb: Verb, role: Role) -> str:
+    """How one verb is used in chat: usage, arguments, options."""
+    words, flags = options.of(verb)
+    usage = " ".join([verb.name, *(each.usage for each in words), *(["[OPTIONS]"] if flags else [])])
+    lines = [usage, verb.summary, *(f"{each.spelling}: {each.text}" for each in (*words, *flags))]
+    if role < verb.role:
+        lines.append(f"It needs the role {verb.role.name.lower()}; yours is {role.name.lower()}.")
+    return "\n".join(lines)

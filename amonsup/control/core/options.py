@@ -7,11 +7,21 @@ here or in a form: paths, what goes on and on, what is for programs, columns tha
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 from amonsup.verbs.verb import Verb
 
 HIDDEN = frozenset({"follow", "watch", "usage", "after", "no_wait", "save", "cursor", "is_labelled"})
+
+
+@dataclass(frozen=True)
+class Word:
+    """What may stand behind a verb: how it is spelled in help, how in the usage, and what it is for."""
+
+    spelling: str
+    usage: str
+    text: str
 
 
 class OptionError(Exception):
@@ -44,6 +54,32 @@ def take(verb: Verb, words: list[str]) -> tuple[list[str], dict[str, Any]]:
             raise OptionError(f"{verb.name}: {spelling} needs a value")
         args[name] = _value(verb, spelling, kind, value or words.pop())
     return rest, args
+
+
+def of(verb: Verb) -> tuple[list[Word], list[Word]]:
+    """For help: the words behind a verb, and its options."""
+    hints = get_type_hints(verb.arguments, include_extras=True)
+    required = verb.arguments.__struct_fields__[
+        : len(verb.arguments.__struct_fields__) - len(verb.arguments.__struct_defaults__)
+    ]
+    spellings: dict[str, list[str]] = {}
+    for spelling, (name, _) in _kinds(verb).items():
+        spellings.setdefault(name, []).append(spelling)
+    words, flags = [], []
+    for name in verb.arguments.__struct_fields__:
+        kind, extra = described(hints[name])
+        metavar, text = extra.get("metavar", "").strip("[]"), help_of(hints[name])
+        if name == "services":
+            is_required = "required" in extra or name in required
+            words.append(Word("SERVICE", "SERVICE..." if is_required else "[SERVICE...]", text))
+        elif name in required:
+            words.append(Word(metavar or name.upper(), metavar or name.upper(), text))
+        elif name == "reason":
+            words.append(Word("REASON", "[REASON]", text))
+        elif name in spellings:
+            value = "" if kind is bool else f" {metavar or name.upper()}"
+            flags.append(Word(", ".join(spellings[name][::-1]) + value, "", text))
+    return words, flags
 
 
 def _apart(word: str) -> tuple[str, str]:

@@ -53,8 +53,9 @@ class Chat(Door):
             speaker.send(stanzas.message(said.sender, text), priority, ANSWER_TTL_S, is_kept=True)
 
         line = chatline.parse(said.body)
-        if line is None:
-            tell(chatline.help_text())
+        if isinstance(line, chatline.Help):
+            role = self._desk.role_of(said.sender)
+            tell(chatline.help_of(line.verb, role) if line.verb else chatline.help_text(role))
         elif isinstance(line, chatline.Wrong):
             tell(line.text)
         else:

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amonsup.control.core import chatline, presence, reconnect
+from amonsup.config.roles import Role
+from amonsup.control.core import chatline, options, presence, reconnect
 from amonsup.control.core.mirror import Mirror
 from amonsup.control.core.outbox import MOST, MOST_UNACKED, WINDOW, Outbox, weight
 from amonsup.control.core.reconnect import Loss, Reconnect
 from amonsup.control.core.records import Outgoing, Priority
+from amonsup.verbs import load
 from amonsup.verbs.results import StatusRow
 
 
@@ -267,6 +269,7 @@ def test_the_digest_differs_when_the_tree_does() -> None:
         ("logs ce --grep=-x=1 --lines 999", "logs", {"services": ["ce"], "grep": "-x=1", "lines": 100}),
         ("apply --dry-run", "apply", {"dry_run": True}),
         ("mute ce 1h -- -v is noisy", "mute", {"service": "ce", "duration": "1h", "reason": "-v is noisy"}),
+        ("hold db 2h -- --help", "hold", {"service": "db", "duration": "2h", "reason": "--help"}),
         ("tree", "tree", {}),
         ("status\nrestart ce", "status", {"services": []}),
     ],
@@ -284,6 +287,8 @@ def test_a_line_is_a_request(text: str, verb: str, args: dict[str, object]) -> N
         ("shutdown", "I do not know 'shutdown'"),
         ("restart", "which service"),
         ("show", "which service"),
+        ("hold db", "hold: duration is missing; help hold tells more"),
+        ("help me", "I do not know 'me'"),
         ("show a b", "too many words"),
         ("logs ce --sinc 2h", "no option '--sinc'; did you mean --since?"),
         ("logs ce --save x", "no option '--save'"),
@@ -305,9 +310,53 @@ def test_what_is_no_request_is_answered_with_help(text: str, says: str) -> None:
     assert says in wrong.text
 
 
-@pytest.mark.parametrize("text", ["", "   ", "help", "HELP me", "?", "@grid help"])
+@pytest.mark.parametrize("text", ["", "   ", "help", "HELP", "?", "@grid help"])
 def test_help_is_help(text: str) -> None:
-    assert chatline.parse(text) is None
+    assert chatline.parse(text) == chatline.Help()
+
+
+@pytest.mark.parametrize("text", ["help hold", "Help HOLD db", "hold --help", "hold db 2h --help", "hold -h", "? hold"])
+def test_help_with_a_verb_is_of_that_verb(text: str) -> None:
+    asked = chatline.parse(text)
+    assert isinstance(asked, chatline.Help)
+    assert asked.verb is load("hold")
+
+
+def test_help_of_a_verb_says_how_it_is_used_in_chat() -> None:
+    hold, logs = load("hold"), load("logs")
+    assert hold is not None
+    assert logs is not None
+    assert chatline.help_of(hold, Role.OPERATOR).splitlines() == [
+        "hold SERVICE DURATION [REASON]",
+        hold.summary,
+        "SERVICE: a name, @TAG, or all",
+        "DURATION: how long: 30m, 2h, 1d; at most 30d",
+        "REASON: why, for whoever looks at status",
+    ]
+    assert chatline.help_of(hold, Role.VIEWER).endswith("It needs the role operator; yours is viewer.")
+    lines = chatline.help_of(logs, Role.READER).splitlines()
+    assert lines[0] == "logs SERVICE... [OPTIONS]"
+    assert "-S, --since T: captured since then: 10m, 2h ago, today, 15:30, RFC 3339" in lines
+    assert not [line for line in lines if line.startswith(("-f", "--follow", "--save", "--cursor"))]
+
+
+@pytest.mark.parametrize("name", chatline.VERBS)
+def test_what_help_says_of_a_verb_is_understood(name: str) -> None:
+    verb = load(name)
+    assert verb is not None
+    words, flags = options.of(verb)
+    for flag in flags:
+        for spelling in flag.spelling.partition(" ")[0].rstrip(",").split(", "):
+            given = [spelling] if " " not in flag.spelling.rpartition("--")[2] else [spelling, "1"]
+            assert options.take(verb, given)[1], (name, spelling)
+    line = [name, *("x" for word in words if not word.usage.startswith("["))]
+    assert isinstance(chatline.parse(" ".join(line)), chatline.Line)
+
+
+def test_help_lists_what_somebody_may_use() -> None:
+    listed = [line.partition(":")[0] for line in chatline.help_text(Role.VIEWER).splitlines()[:-1]]
+    assert listed == ["status", "show", "events", "tree"]
+    assert len(chatline.help_text(Role.ADMIN).splitlines()) == len(chatline.VERBS) + 1
 
 
 @given(st.text(max_size=600))
