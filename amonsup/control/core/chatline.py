@@ -89,6 +89,11 @@ def parse(text: str) -> Line | Wrong | Help:
     return args if isinstance(args, Wrong) else Line(verb, args, selector)
 
 
+def _apart(words: list[str]) -> list[str]:
+    """Names as people write them in a chat, with commas between: no name has one."""
+    return [name for word in words for name in word.split(",") if name]
+
+
 def _asks_for_help(words: list[str]) -> bool:
     """Behind a verb, and not behind the `--` that ends its options."""
     options_end = words.index("--") if "--" in words else len(words)
@@ -97,8 +102,12 @@ def _asks_for_help(words: list[str]) -> bool:
 
 def unknown(name: str) -> str:
     """What is said to a verb that is not there from afar."""
-    near = difflib.get_close_matches(name, VERBS, 1)
+    if name in NAMES:
+        return f"{name} is not there from afar, only at the site: amonsup {name}"
+    near = difflib.get_close_matches(name, NAMES, 1)
     hint = f"did you mean {near[0]!r}?" if near else "'help' lists what I know"
+    if near and near[0] not in VERBS:
+        hint += " That is only at the site."
     return f"I do not know {name[:40]!r}; {hint}"
 
 
@@ -116,14 +125,14 @@ def arguments(verb: Verb, words: list[str]) -> dict[str, Any] | Wrong:
     if "lines" in args:
         args["lines"] = min(args["lines"], MOST_LINES)
     if "services" in fields:
-        args["services"] = words
+        args["services"] = words = _apart(words)
         if not words and "services" in required:
             return Wrong(f"{verb.name}: which service? ({verb.name} NAME, {verb.name} all)")
         return args
     if "service" in fields:
         if not words:
             return Wrong(f"{verb.name}: which service?")
-        args["service"] = words.pop(0)
+        args["service"] = words.pop(0).rstrip(",")
     rest = [field for field in verb.arguments.__struct_fields__ if field in required and field not in args]
     for field in rest:
         if not words:

@@ -261,6 +261,9 @@ def test_the_digest_differs_when_the_tree_does() -> None:
     [
         ("status", "status", {"services": []}),
         ("  Restart ce db ", "restart", {"services": ["ce", "db"]}),
+        ("restart ce, db,web ,", "restart", {"services": ["ce", "db", "web"]}),
+        ("logs ce, db, 20", "logs", {"services": ["ce", "db"], "lines": 20}),
+        ("hold db, 2h disk, swap", "hold", {"service": "db", "duration": "2h", "reason": "disk, swap"}),
         ("restart @grid", "restart", {"services": ["@grid"]}),
         ("events 20", "events", {"services": [], "lines": 20}),
         ("show 'ce'", "show", {"service": "ce"}),
@@ -284,7 +287,12 @@ def test_a_line_is_a_request(text: str, verb: str, args: dict[str, object]) -> N
     ("text", "says"),
     [
         ("restrat ce", "did you mean 'restart'"),
-        ("shutdown", "I do not know 'shutdown'"),
+        ("shutdown", "shutdown is not there from afar, only at the site: amonsup shutdown"),
+        ("reset ce", "reset is not there from afar"),
+        ("help scale", "scale is not there from afar"),
+        ("shutdwn", "did you mean 'shutdown'? That is only at the site."),
+        ("xyzzy", "I do not know 'xyzzy'; 'help' lists what I know"),
+        ("restart ,", "which service"),
         ("restart", "which service"),
         ("show", "which service"),
         ("hold db", "hold: duration is missing; help hold tells more"),
