@@ -51,7 +51,8 @@ VERB = Verb(
     summary="Make conf.d what runs: shows the plan, touches only what changed.",
     details=(
         "A service is restarted only if what its process is born with changed (command, user, environment …); a "
-        "restart policy, a dependency or logging changes in place. What had given up (backoff, fatal, or exited with a "
+        "restart policy, a dependency or logging changes in place. Dependants with `restart: true` are restarted with "
+        "their dependency, and stand in the plan. What had given up (backoff, fatal, or exited with a "
         "failure) gets a new start by such a change: it may be the cure. One invalid file: nothing changes, exit "
         "status 2."
     ),

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from amonsup.config.specs import ServiceSpec
-from amonsup.supervisor.core import restart
+from amonsup.config.specs import Condition, ServiceSpec
+from amonsup.supervisor.core import ordering, restart
 from amonsup.supervisor.model.phases import LIVE, Desired, Phase
 from amonsup.supervisor.model.records import ServiceState
 
@@ -91,6 +91,52 @@ def plan(
             is_live = state is not None and state.phase in LIVE
             changes.append(Change(name, "stop", "removed from conf.d" + ("" if is_live else ", was not running")))
     return changes
+
+
+def with_followers(
+    changes: list[Change], new: Mapping[str, ServiceSpec], states: Mapping[str, ServiceState]
+) -> list[Change]:
+    """The plan as people should read it: with whom the engine restarts because of it, in the order of `new`.
+
+    Only to be shown. The engine makes followers follow by itself; a command to each would restart them twice.
+    """
+    planned = {change.name: change for change in changes}
+    followed = _followed(changes, new, states)
+    lines = [_following(planned.get(name), name, followed.get(name, "")) for name in new]
+    return [line for line in lines if line is not None] + [change for change in changes if change.name not in new]
+
+
+def _followed(
+    changes: list[Change], new: Mapping[str, ServiceSpec], states: Mapping[str, ServiceState]
+) -> dict[str, str]:
+    """Of each service that goes down and comes back with another one: that other one (`ordering.must_follow`)."""
+    dependants = ordering.dependants_of(new.values())
+    restarted = [change.name for change in changes if change.action == "restart"]
+    left = [name for name in restarted if _is_up_and_free(states[name])]
+    followed: dict[str, str] = {}
+    while left:
+        name = left.pop(0)
+        for follower in dependants.get(name, ()):
+            is_decided = follower in restarted or follower in followed
+            if is_decided or follower not in states or not _is_up_and_free(states[follower]):
+                continue
+            edges = (d for d in new[follower].depends_on if d.name == name)
+            if any(d.restart and d.condition is not Condition.COMPLETED for d in edges):
+                followed[follower] = name
+                left.append(follower)
+    return followed
+
+
+def _is_up_and_free(state: ServiceState) -> bool:
+    """Whether it can be made to go down now: it is up, and nobody holds it."""
+    return state.phase in (Phase.STARTING, Phase.RUNNING) and state.hold is None
+
+
+def _following(change: Change | None, name: str, followed: str) -> Change | None:
+    if not followed:
+        return change
+    why = f"its dependency {followed} is restarted"
+    return Change(name, "restart", f"{change.why}; {why}" if change is not None else why)
 
 
 def _added(spec: ServiceSpec) -> Change:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amonsup.config.instances import Scaled, expand, in_force, problem
 from amonsup.config.specs import Loaded, SiteSpec
-from amonsup.supervisor.core.plan import plan
+from amonsup.supervisor.core.plan import plan, with_followers
 from amonsup.supervisor.handlers import plans
 from amonsup.supervisor.handlers.desk import LATER, Call, Desk, Later, Refusal, mutating
 from amonsup.verbs.apply import Arguments
@@ -42,17 +42,18 @@ def _loaded(desk: Desk, call: Call, outcome: Loaded | str) -> None:
         return
     new = {spec.name: spec for spec in expand(outcome.fleet.services, scaled)}
     changes = plan(desk.fleet.specs, new, desk.fleet.states)
+    shown = with_followers(changes, new, desk.fleet.states)
     site_changes = _site_changes(desk.applied().site, outcome.site)
     args: Arguments = call.args
     if args.dry_run:
-        lines = tuple(PlanLine(change.name, change.action, change.why) for change in changes)
+        lines = tuple(PlanLine(change.name, change.action, change.why) for change in shown)
         desk.reply(call, PlanResult(lines, outcome.warnings, site_changes))
         return
     refusal = mutating(desk) or plans.held(desk, new)  # it took a moment to parse
     if refusal is not None:
         desk.reply(call, refusal)
         return
-    operation = plans.operation(desk, call, changes, site_changes=site_changes)
+    operation = plans.operation(desk, call, changes, plans.summary(shown, site_changes))
     desk.commit(call, outcome, scaled, operation, plans.renewed(changes))
 
 

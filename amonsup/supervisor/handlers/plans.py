@@ -25,9 +25,18 @@ def renewed(changes: list[Change]) -> list[str]:
     return [change.name for change in changes if change.action in ("change", "restart", "add")]
 
 
-def operation(
-    desk: Desk, call: Call, changes: list[Change], note: str = "", *, site_changes: tuple[str, ...] = ()
-) -> Operation:
+def summary(changes: list[Change], site_changes: tuple[str, ...]) -> str:
+    """How many services meet with what, in a line."""
+    numbers: dict[str, int] = {}
+    for change in changes:
+        numbers[change.action] = numbers.get(change.action, 0) + 1
+    parts = [f"{action} {count}" for action, count in numbers.items()]
+    if site_changes:
+        parts.append(f"amonsup.yaml changed: {', '.join(site_changes)}")
+    return ", ".join(parts) or "nothing to change"
+
+
+def operation(desk: Desk, call: Call, changes: list[Change], note: str) -> Operation:
     """A task for each change that concerns a process."""
     tasks = {
         change.name: Task(
@@ -39,13 +48,6 @@ def operation(
         for change in changes
         if change.action in _VERBS
     }
-    numbers: dict[str, int] = {}
-    for change in changes:
-        numbers[change.action] = numbers.get(change.action, 0) + 1
-    parts = [f"{action} {count}" for action, count in numbers.items()]
-    if site_changes:
-        parts.append(f"amonsup.yaml changed: {', '.join(site_changes)}")
-    done = ", ".join(parts) or "nothing to change"
     return Operation(
         id=call.id,
         verb=call.verb,
@@ -53,5 +55,5 @@ def operation(
         accepted=desk.now(),
         targets=tuple(change.name for change in changes),
         tasks=tasks,
-        note=note or done,
+        note=note,
     )

@@ -11,6 +11,8 @@ import pytest
 from amonsup.config import not_yet
 from amonsup.config.specs import (
     Backoff,
+    Condition,
+    Dependency,
     Healthcheck,
     Logging,
     RestartPolicy,
@@ -21,7 +23,7 @@ from amonsup.config.specs import (
     Update,
     WatchRule,
 )
-from amonsup.supervisor.core.plan import BORN_WITH, Change, differing, digest, plan
+from amonsup.supervisor.core.plan import BORN_WITH, Change, differing, digest, plan, with_followers
 from amonsup.supervisor.model.phases import LIVE, Desired, Phase
 from amonsup.supervisor.model.records import ExitReport, ServiceState, Task
 from tests.support.playbook import Playbook, following, service
@@ -337,6 +339,76 @@ def test_a_spec_of_every_field_has_a_stable_digest() -> None:
     """It is compared with what an older supervisor of the same site wrote down."""
     assert digest(service("s")) == digest(service("other"))
     assert digest(msgspec.json.decode(msgspec.json.encode(BORN), type=ServiceSpec)) == digest(BORN)
+
+
+# ---- who follows a restart -----------------------------------------------------------------------------------------
+
+CHAIN = (
+    service("web", following("ce")),
+    service("ce", following("db")),
+    service("db"),
+    service("idle", following("db")),
+    service("loose", "db"),
+    service("held", following("db")),
+    service("after", Dependency("db", Condition.COMPLETED, restart=True)),
+)
+
+
+def followed(book: Playbook, *specs: ServiceSpec) -> list[tuple[str, str, str]]:
+    """The plan as it is shown: (name, action, why)."""
+    new = {spec.name: spec for spec in specs}
+    changes = plan(book.fleet.specs, new, book.fleet.states)
+    return [(c.name, c.action, c.why) for c in with_followers(changes, new, book.fleet.states)]
+
+
+def changed(specs: tuple[ServiceSpec, ...], **fields: dict[str, Any]) -> tuple[ServiceSpec, ...]:
+    return tuple(msgspec.structs.replace(spec, **fields.get(spec.name, {})) for spec in specs)
+
+
+def test_the_plan_names_those_whom_the_engine_restarts_with_a_dependency() -> None:
+    """Transitively, who is up and free; and exactly those have a new life once it was carried out, each just one."""
+    book = Playbook(*CHAIN)
+    book.up("web", "loose", "held")
+    book.hold("held", 1000.0)
+    new = changed(CHAIN, db={"umask": 0o77})
+    lines = followed(book, *new)
+    assert lines == [
+        ("web", "restart", "its dependency ce is restarted"),
+        ("ce", "restart", "its dependency db is restarted"),
+        ("db", "restart", "changed: umask"),
+    ]
+    book.apply(*new)
+    book.advance(2.0)
+    lives = {name: state.generation for name, state in book.fleet.states.items()}
+    assert {name for name, life in lives.items() if life == 2} == {name for name, _, _ in lines}
+    assert max(lives.values()) == 2
+
+
+def test_who_changes_too_and_follows_has_both_reasons_and_a_restart_of_its_own_has_its_own() -> None:
+    book = Playbook(*CHAIN)
+    book.up("web")
+    assert followed(book, *changed(CHAIN, db={"umask": 0}, ce={"description": "x"}, web={"umask": 0})) == [
+        ("web", "restart", "changed: umask"),
+        ("ce", "restart", "changed: description; its dependency db is restarted"),
+        ("db", "restart", "changed: umask"),
+    ]
+
+
+def test_the_new_dependencies_decide_who_follows_and_removals_stay_last() -> None:
+    book = Playbook(service("gone"), service("db"), service("ce", "db"))
+    book.up("gone", "ce")
+    assert followed(book, service("db", umask=0), service("ce", following("db"))) == [
+        ("db", "restart", "changed: umask"),
+        ("ce", "restart", "changed: depends_on; its dependency db is restarted"),
+        ("gone", "stop", "removed from conf.d"),
+    ]
+
+
+def test_nobody_follows_what_is_not_up_or_is_held() -> None:
+    book = Playbook(service("db"), service("ce", following("db")))
+    book.up("ce")
+    book.hold("db", 1000.0)
+    assert [name for name, _, _ in followed(book, service("db", umask=0), service("ce", following("db")))] == ["db"]
 
 
 # ---- an apply, carried out -----------------------------------------------------------------------------------------
