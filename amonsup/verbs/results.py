@@ -79,6 +79,8 @@ class StatusRow(msgspec.Struct, frozen=True):
     missed: int = 0
     health: str = ""
     muted_until: str | None = None
+    muted_by: str = ""
+    muted_why: str = ""
 
 
 class StatusResult(msgspec.Struct, frozen=True):

@@ -107,7 +107,8 @@ def page(result: ShowResult) -> Page:
     if row.retry_s is not None:
         field("next start", f"in {duration(row.retry_s)}")
     if row.muted_until:
-        field("muted", f"no alerts until {row.muted_until}")
+        by = f" (by {row.muted_by})" if row.muted_by else ""
+        field("muted", f"no alerts until {row.muted_until}{by}" + (f": {row.muted_why}" if row.muted_why else ""))
     if row.held_until:
         field("held", f"by {row.held_by} until {row.held_until}" + (f": {row.held_why}" if row.held_why else ""))
     field("next run", row.next_run or "")

@@ -8,6 +8,7 @@ import time
 from amonsup.config.specs import ServiceSpec
 from amonsup.loop.kernel import start_ticks
 from amonsup.supervisor.adapters.usage import of_process
+from amonsup.supervisor.adapters.wishes import Mute
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.core.restart import is_success
 from amonsup.supervisor.ends import signal_name
@@ -43,6 +44,7 @@ def exit_row(desk: Desk, spec: ServiceSpec, report: ExitReport) -> ExitRow:
 def status_row(desk: Desk, fleet: Fleet, state: ServiceState, *, is_full: bool = False) -> StatusRow:
     """`is_full`: with what takes a look at each process of the service."""
     now, spec, hold = desk.now(), fleet.specs[state.name], state.hold
+    mute = _mute(desk, state.name) if fleet is desk.fleet else None
     is_alive = state.pid > 0
     uptime = now - state.born if is_alive else None
     used = desk.lives.usage.brief(state.name, state.generation, state.pid, uptime or 0.0, now) if is_alive else None
@@ -77,7 +79,9 @@ def status_row(desk: Desk, fleet: Fleet, state: ServiceState, *, is_full: bool =
         skipped=state.skipped,
         missed=state.missed,
         health=state.health,
-        muted_until=_muted_until(desk, state.name) if fleet is desk.fleet else None,
+        muted_until=rfc3339(mute.until) if mute else None,
+        muted_by=mute.by if mute else "",
+        muted_why=mute.why if mute else "",
     )
 
 
@@ -97,9 +101,10 @@ def health_row(desk: Desk, spec: ServiceSpec, state: ServiceState) -> HealthRow 
     )
 
 
-def _muted_until(desk: Desk, name: str) -> str | None:
+def _mute(desk: Desk, name: str) -> Mute | None:
+    """The mute that is in force."""
     mute = desk.wish(name).mute
-    return rfc3339(mute.until) if mute is not None and mute.until > desk.clock() else None
+    return mute if mute is not None and mute.until > desk.clock() else None
 
 
 def own_row(desk: Desk, process: OwnProcess) -> StatusRow:

@@ -175,3 +175,18 @@ def test_reset(site, clock):
     assert site.row("broken")["state"] == "stopped"
     assert not site.ask("start", services=["broken"])["ok"], "the limit counts anew"
     assert site.state("broken", "fatal")["generation"] == 4
+
+
+def test_why_it_is_muted_outlives_the_supervisor_and_a_boot(site, clock):
+    site.start()
+    site.running("db")
+    assert site.cli("mute", "db", "1h", "--reason", "new release").returncode == 0
+    site.kill("supervisor")
+    assert site.row("db")["muted_why"] == "new release"
+    assert "): new release" in site.cli("show", "db").stdout
+    assert site.shut_down() == 0
+    site.start()
+    assert site.row("db")["muted_why"] == "new release"
+    assert site.cli("mute", "db", "0").returncode == 0
+    row = site.row("db")
+    assert (row["muted_until"], row["muted_by"], row["muted_why"]) == (None, "", "")

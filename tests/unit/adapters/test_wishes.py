@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from amonsup.supervisor.adapters import files
-from amonsup.supervisor.adapters.wishes import NONE, Autostart, Wish, Wishes
+from amonsup.supervisor.adapters.wishes import NONE, Autostart, Mute, Wish, Wishes
 from amonsup.supervisor.model.records import Hold
 
 HOLD = Hold(until=2000.0, by="alice (uid 1)", why="disk swap", since=1000.0)
+MUTE = Mute(until=2000.0, by="alice (uid 1)", why="new release")
 ENABLED = Autostart(True, "bob (uid 2)", 5.0)
 
 
@@ -27,11 +28,18 @@ def test_every_wish_comes_back(tmp_path: Path) -> None:
     wishes.stop("ce", is_stopped=True)
     wishes.enable("ce", ENABLED)
     wishes.hold("ce", HOLD)
+    wishes.mute("ce", MUTE)
     wishes.deal("backup", "@daily UTC", 77.5)
     found = reread(wishes, tmp_path)
-    assert found.of("ce") == Wish(is_stopped=True, autostart=ENABLED, hold=HOLD)
+    assert found.of("ce") == Wish(is_stopped=True, autostart=ENABLED, hold=HOLD, mute=MUTE)
     assert found.of("backup") == Wish(calendar="@daily UTC", dealt=77.5)
     assert found.of("other") == NONE
+
+
+def test_a_mute_without_a_reason_is_read(tmp_path: Path) -> None:
+    raw = {"format": 1, "services": {"ce": {"mute": {"until": 2000.0, "by": "alice (uid 1)"}}}}
+    (tmp_path / "wishes.json").write_bytes(msgspec.json.encode(raw))
+    assert Wishes(str(tmp_path)).of("ce").mute == Mute(until=2000.0, by="alice (uid 1)")
 
 
 def test_what_is_taken_back_is_gone(tmp_path: Path) -> None:

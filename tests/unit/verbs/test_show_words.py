@@ -19,6 +19,22 @@ def shown(spec: dict[str, Any], *exits: ExitRow) -> list[str]:
     return [text.strip() for text in render(show.page(result)).splitlines()]
 
 
+@pytest.mark.parametrize(
+    ("mute", "line"),
+    [
+        ({}, None),
+        ({"muted_until": AT, "muted_by": "eve", "muted_why": "new release"}, f"until {AT} (by eve): new release"),
+        ({"muted_until": AT, "muted_by": "eve"}, f"until {AT} (by eve)"),
+        ({"muted_until": AT}, f"until {AT}"),
+    ],
+)
+def test_a_mute_says_how_long_who_and_why(mute: dict[str, Any], line: str | None) -> None:
+    row = StatusRow(name="ce", state="running", pid=7, uptime_s=1.0, restarts=0, since=AT, exit=None, **mute)
+    text = render(show.page(ShowResult(row, {}, (), (), "", (), (), (), (), "", {})))
+    found = [each.split("no alerts ")[1] for each in text.splitlines() if "muted" in each]
+    assert found == ([line] if line else [])
+
+
 LIMITS = 'ulimits: {"nofile":64,"core":{"soft":0,"hard":"unlimited"},"data":"unlimited"}'
 
 
