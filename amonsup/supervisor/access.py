@@ -91,11 +91,11 @@ class Access:
             return Refusal("busy", f"too many requests; one in {1 / remote.PER_S:g} s is taken")
         if verb.role >= Role.OPERATOR and who.caller.age_s > remote.TOO_OLD_S:
             return Refusal("forbidden", f"{verb.name} is {who.caller.age_s:.0f} s old; it is not carried out")
-        role = who.role
-        if not _concerns_services(verb):
-            role = min(role, self._ceiling())
-        if role < verb.role:
-            return Refusal("forbidden", _needs(verb, who, role, "roles are given in amonsup.yaml, xmpp.access:"))
+        if who.role < verb.role:
+            where = "roles are given in amonsup.yaml, xmpp.access:"
+            return Refusal("forbidden", _needs(verb, who, who.role, where))
+        if not _concerns_services(verb) and self._ceiling() < verb.role:
+            return Refusal("forbidden", remote.beyond_the_site(verb.name, verb.role, self._ceiling()))
         return None
 
     def narrow(self, verb: Verb, who: Identity, args: Any) -> tuple[Any, tuple[str, ...]] | Refusal:
@@ -113,14 +113,13 @@ class Access:
         allowed = [name for name in names if min(who.role, specs[name].remote) >= verb.role]
         refused = tuple(name for name in names if name not in allowed)
         if refused and not allowed:
-            text = f"{verb.name} of {', '.join(refused[:5])} is not allowed from afar to {who.by} (remote:)"
-            return Refusal("forbidden", text)
+            return Refusal("forbidden", remote.beyond_services(verb.name, verb.role, refused))
         if not names:
             return args, ()  # of what has no instance just now; no words would mean everybody
         if field == "service":
             if refused:
-                text = f"{verb.name} of {', '.join(refused[:5])} is not allowed from afar to {who.by}; name the others"
-                return Refusal("forbidden", text)
+                text = remote.beyond_services(verb.name, verb.role, refused)
+                return Refusal("forbidden", f"{text}; or name the others")
             return args, ()
         return msgspec.structs.replace(args, services=tuple(allowed)), refused
 
@@ -130,8 +129,7 @@ class Access:
         wanted = [word.partition("=")[0] for word in args.scales]
         refused = [name for name in wanted if name in remotes and min(who.role, remotes[name]) < verb.role]
         if refused:
-            text = f"{verb.name} of {', '.join(refused[:5])} is not allowed from afar to {who.by} (remote:)"
-            return Refusal("forbidden", text)
+            return Refusal("forbidden", remote.beyond_services(verb.name, verb.role, refused))
         return args, ()
 
     def _ceiling(self) -> Role:

@@ -200,7 +200,9 @@ def is_ok(operation: Operation) -> bool:
 
 
 def _outcomes_of_refused(names: tuple[str, ...]) -> tuple[TargetOutcome, ...]:
-    return tuple(TargetOutcome(name, False, "refused: not allowed from afar") for name in names)
+    return tuple(
+        TargetOutcome(name, False, "refused: its `remote` in conf.d does not allow it from afar") for name in names
+    )
 
 
 def result_of(operation: Operation) -> msgspec.Raw:

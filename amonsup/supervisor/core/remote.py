@@ -7,6 +7,8 @@ own `remote`, and `xmpp.remote` for what concerns no single service.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from amonsup.config.remote_access import role_of as role_by_rules
@@ -19,6 +21,9 @@ BURST = 30
 
 PER_S = 1.0
 MOST_CALLERS = 1000
+NAMED = 5
+"""Services that a refusal names."""
+
 TOO_OLD_S = 60.0
 """A command that was under way for longer is not carried out (XEP-0203 says how long it was)."""
 
@@ -26,6 +31,23 @@ TOO_OLD_S = 60.0
 def role_of(caller: Caller, xmpp: XmppSpec | None) -> Role:
     """The role that the rules give the caller."""
     return role_by_rules(caller.jid, xmpp, caller.room, caller.affiliation)
+
+
+def beyond_the_site(verb: str, needed: Role, ceiling: Role) -> str:
+    """Why somebody who has the role may not: what would let them is another key than the one that gives roles."""
+    most, least = ceiling.name.lower(), needed.name.lower()
+    return f"{verb} needs the role {least}, and from afar nobody has more than {most}: {_allowing('xmpp.', least)}"
+
+
+def beyond_services(verb: str, needed: Role, services: Sequence[str]) -> str:
+    """Why it may not be done to these, whoever asks."""
+    names = ", ".join(services[:NAMED]) + (f" and {len(services) - NAMED} more" if len(services) > NAMED else "")
+    return f"{verb} of {names} is not allowed from afar: {_allowing('', needed.name.lower())}"
+
+
+def _allowing(prefix: str, role: str) -> str:
+    place = "amonsup.yaml" if prefix else "conf.d, at the service,"
+    return f"`{prefix}remote: {role}` in {place} would allow it"
 
 
 class Bucket(msgspec.Struct):

@@ -1,8 +1,17 @@
-"""How often somebody from afar may ask."""
+"""How often somebody from afar may ask, and what a ceiling says."""
 
 from __future__ import annotations
 
-from amonsup.supervisor.core.remote import BURST, MOST_CALLERS, PER_S, Throttle
+from amonsup.config.roles import Role
+from amonsup.supervisor.core.remote import (
+    BURST,
+    MOST_CALLERS,
+    NAMED,
+    PER_S,
+    Throttle,
+    beyond_services,
+    beyond_the_site,
+)
 
 
 def test_a_burst_and_then_one_at_a_time() -> None:
@@ -25,3 +34,15 @@ def test_who_asks_under_a_thousand_names_fills_nothing() -> None:
     for number in range(2 * MOST_CALLERS):
         throttle.admits(f"eve{number}@x.org", 0.0)
     assert len(throttle._buckets) == MOST_CALLERS
+
+
+def test_a_ceiling_names_the_key_and_the_value_that_would_allow_it() -> None:
+    assert beyond_the_site("apply", Role.ADMIN, Role.OPERATOR) == (
+        "apply needs the role admin, and from afar nobody has more than operator: "
+        "`xmpp.remote: admin` in amonsup.yaml would allow it"
+    )
+    assert beyond_services("stop", Role.OPERATOR, ("web", "db")) == (
+        "stop of web, db is not allowed from afar: `remote: operator` in conf.d, at the service, would allow it"
+    )
+    many = [f"s{number}" for number in range(NAMED + 2)]
+    assert "s4 and 2 more is not allowed" in beyond_services("stop", Role.OPERATOR, many)

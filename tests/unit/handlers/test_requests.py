@@ -212,6 +212,24 @@ def test_from_afar_a_request_of_somebody_else_is_not_attached_to(desk: FakeDesk,
     assert len(desk.carried_out) == 2
 
 
+@pytest.mark.parametrize(
+    ("granted", "ceiling", "says"),
+    [
+        (Role.OPERATOR, Role.OPERATOR, "bob@x.org has operator; roles are given in amonsup.yaml, xmpp.access:"),
+        (Role.OPERATOR, Role.ADMIN, "bob@x.org has operator; roles are given in amonsup.yaml, xmpp.access:"),
+        (Role.ADMIN, Role.OPERATOR, "nobody has more than operator: `xmpp.remote: admin` in amonsup.yaml would"),
+    ],
+)
+def test_what_limits_somebody_from_afar_is_what_is_named(
+    desk: FakeDesk, granted: Role, ceiling: Role, says: str
+) -> None:
+    desk.xmpp = XmppSpec(access=(RemoteRule(role=granted, domain="x.org"),), remote=ceiling)
+    control = FakeConnection(Peer(1, -1, "control", frozenset(), is_control=True))
+    request = Request("r-1", "apply", {}, Caller("bob@x.org/phone", "chat"))  # type: ignore[arg-type]
+    desk.requests.take(control, request)  # type: ignore[arg-type]
+    assert says in control.last().text
+
+
 def test_wrong_arguments_are_named(desk: FakeDesk, root: FakeConnection) -> None:
     refused = ask(desk, root, "stop", services="s")
     assert (refused.code, desk.carried_out) == ("bad-request", [])
