@@ -15,6 +15,7 @@ import msgspec
 
 from amonsup.config.specs import AccessRule, Role
 from amonsup.loop.loop import Timer
+from amonsup.supervisor import command_words
 from amonsup.supervisor.adapters.audit import Audit
 from amonsup.supervisor.adapters.server import Peer
 from amonsup.supervisor.core import remote
@@ -22,6 +23,8 @@ from amonsup.supervisor.handlers.desk import Call, Desk, Refusal, select
 from amonsup.supervisor.model.records import Operation
 from amonsup.supervisor.refusals import LOCAL, Refusals
 from amonsup.supervisor.tidings import rfc3339
+from amonsup.verbs import load
+from amonsup.verbs.results import TargetOutcome
 from amonsup.verbs.verb import Verb
 from amonsup.wire.messages import Caller, Request
 
@@ -139,23 +142,32 @@ class Access:
     # -- the audit log --
 
     def commanded(self, verb: Verb, who: Identity, call: Call) -> None:
-        """Something that changes things is about to be done."""
-        if verb.role >= Role.OPERATOR and verb.name not in LOOKING:
-            targets = _targets(call.args)
+        """Something that changes things is about to be done: on record before it is."""
+        if _is_recorded(verb):
             self.audit.append(
-                "command", who.by, rfc3339(time.time()), via=who.via, verb=verb.name, targets=targets, request=call.id
+                "command",
+                who.by,
+                rfc3339(time.time()),
+                via=who.via,
+                verb=verb.name,
+                targets=command_words.targets(call.args),
+                request=call.id,
+                text=command_words.arguments(call.args),
             )
 
+    def answered(self, call: Call, reply: object) -> None:
+        """The end of what was no operation, or came to none: what was refused must not look like what was done."""
+        verb = load(call.verb)
+        if verb is not None and _is_recorded(verb):
+            self._ended(call.by, call.verb, call.id, command_words.ending(reply))
+
     def finished(self, operation: Operation, *, is_ok: bool) -> None:
-        bad = [f"{name}: {outcome.text}" for name, outcome in operation.outcomes.items() if not outcome.is_ok]
-        self.audit.append(
-            "finished",
-            operation.by,
-            rfc3339(time.time()),
-            verb=operation.verb,
-            request=operation.id,
-            text="ok" if is_ok else "failed: " + "; ".join(bad[:5]),
-        )
+        outcomes = tuple(TargetOutcome(name, each.is_ok, each.text) for name, each in operation.outcomes.items())
+        text = "ok" if is_ok else command_words.failed(outcomes)
+        self._ended(operation.by, operation.verb, operation.id, text)
+
+    def _ended(self, by: str, verb: str, request: str, text: str) -> None:
+        self.audit.append("finished", by, rfc3339(time.time()), verb=verb, request=request, text=text)
 
     def refused(self, verb: str, who: Identity, request_id: str, refusal: Refusal) -> None:
         if refusal.code in ("forbidden", "busy"):
@@ -166,11 +178,8 @@ class Access:
         self.refusals.tell()
 
 
-def _targets(args: Any) -> tuple[str, ...]:
-    """Whom a command is given to, as it was said."""
-    one = getattr(args, "service", "")
-    words: tuple[str, ...] = (one,) if one else getattr(args, "services", ()) or getattr(args, "scales", ())
-    return words[:50]
+def _is_recorded(verb: Verb) -> bool:
+    return verb.role >= Role.OPERATOR and verb.name not in LOOKING
 
 
 def _is_address(text: str) -> bool:

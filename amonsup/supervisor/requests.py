@@ -102,7 +102,9 @@ class Requests:
             reply = handler(self._desk, call)
         except Exception as error:  # noqa: BLE001 - boundary 2 of 3: one command
             self._open.pop(call.id, None)
-            return Refusal("failed", f"internal error in {call.verb}: {type(error).__name__}: {error}")
+            refusal = Refusal("failed", f"internal error in {call.verb}: {type(error).__name__}: {error}")
+            self._access.answered(call, refusal)
+            return refusal
         if not isinstance(reply, Later):
             self.reply(call, reply)
         return None
@@ -131,6 +133,11 @@ class Requests:
     def reply(self, call: Call, reply: Reply) -> None:
         """Answer, refuse, or have an operation accepted and carried out."""
         connection = self._open.pop(call.id, None)
+        if isinstance(reply, OperationResult) and call.refused:
+            results = (*reply.results, *_outcomes_of_refused(call.refused))
+            reply = msgspec.structs.replace(reply, ok=False, results=results)
+        if not isinstance(reply, Operation):
+            self._access.answered(call, reply)
         if isinstance(reply, Operation):
             self.accept(connection, reply)
             self._desk.carry_out(reply)
@@ -143,9 +150,6 @@ class Requests:
         elif isinstance(reply, Refusal):
             connection.send(Refused(call.id, reply.code, reply.text))
         else:
-            if isinstance(reply, OperationResult) and call.refused:
-                results = (*reply.results, *_outcomes_of_refused(call.refused))
-                reply = msgspec.structs.replace(reply, ok=False, results=results)
             connection.send(Answer(call.id, msgspec.Raw(msgspec.json.encode(reply))))
 
     def accept(self, connection: Connection | None, operation: Operation) -> None:

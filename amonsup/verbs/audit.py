@@ -25,7 +25,8 @@ def page(result: AuditResult) -> Page:
     for entry in result.entries:
         many = f" ({entry.count} times)" if entry.count > 1 else ""
         what = " ".join((entry.verb, *entry.targets)).strip()
-        kind = Cell(entry.kind, _TONES.get(entry.kind, Tone.PLAIN))
+        is_bad = entry.kind == "finished" and not entry.text.startswith("ok")
+        kind = Cell(entry.kind, Tone.BAD if is_bad else _TONES.get(entry.kind, Tone.PLAIN))
         by = f"{entry.by} by {entry.via}" if entry.via else entry.by
         said = ": ".join(part for part in (by, what, entry.text) if part)
         blocks.append(line(Cell(entry.at, Tone.FAINT), "  ", kind, f"  {said}{many}"))

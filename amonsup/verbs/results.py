@@ -201,7 +201,10 @@ class LogLine(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An entry of the audit log. `kind`: command, finished, refused or unwritten; `count`: so many of them."""
+    """An entry of the audit log. `kind`: command, finished, refused or unwritten; `count`: so many of them.
+
+    `text`: of a command its other arguments, of its end how that was (same `request`): ok, failed or refused, and why.
+    """
 
     seq: int
     at: str

@@ -287,3 +287,58 @@ def test_our_own_unprivileged_users_are_nobody(desk: FakeDesk) -> None:
     for name in ("amonsup-xmpp", "amonsup-log"):
         assert access.role_of_peer(a_peer(1009, name, "wheel")) is Role.NONE
     assert access.role_of_peer(a_peer(1009, "other", "wheel")) is Role.ADMIN
+
+
+# ---- what stands in the audit log ----------------------------------------------------------------------------------
+
+
+class Recorded:
+    """In place of the file."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, str, str]] = []
+
+    def append(self, kind: str, by: str, at: str, *, verb: str = "", text: str = "", **_rest: Any) -> None:
+        self.entries.append((kind, verb, text))
+
+
+@pytest.fixture
+def recorded(desk: FakeDesk) -> Recorded:
+    made = Recorded()
+    desk.requests._access.audit = made  # type: ignore[assignment]
+    return made
+
+
+def test_a_command_that_is_refused_does_not_look_like_one_that_was_done(
+    desk: FakeDesk, root: FakeConnection, recorded: Recorded
+) -> None:
+    assert ask(desk, root, "signal", "r-1", signal="FOO", services=["s"]).code == "bad-request"
+    assert ask(desk, root, "start", "r-2", services=["nope"]).code == "unknown-service"
+    assert [entry[:2] for entry in recorded.entries] == [
+        ("command", "signal"),
+        ("finished", "signal"),
+        ("command", "start"),
+        ("finished", "start"),
+    ]
+    assert recorded.entries[0][2] == "signal=FOO"
+    assert recorded.entries[1][2].startswith("refused: 'FOO' is no signal")
+    assert recorded.entries[3][2].startswith("refused: there is no service 'nope'")
+
+
+def test_an_operation_has_one_end_and_its_arguments(desk: FakeDesk, root: FakeConnection, recorded: Recorded) -> None:
+    ask(desk, root, "restart", services=["s"], force=True)
+    assert recorded.entries == [("command", "restart", "--force")]
+    finish(desk, "r-1", is_ok=False)
+    assert recorded.entries[1:] == [("finished", "restart", "failed: s: no")]
+
+
+def test_what_only_looks_is_no_command(desk: FakeDesk, root: FakeConnection, recorded: Recorded) -> None:
+    ask(desk, root, "tree")
+    assert recorded.entries == []
+
+
+def test_a_handler_that_throws_is_the_end_of_its_command(
+    desk: FakeDesk, root: FakeConnection, recorded: Recorded
+) -> None:
+    ask(desk, root, "signal", signal="HUP", services=["s"])  # the fake has no lives to signal
+    assert [entry[0] for entry in recorded.entries] == ["command", "finished"]

@@ -20,6 +20,14 @@ AT = "2026-01-02T03:04:05.000Z"
         ),
         (AuditEntry(1, AT, "command", "a@b", "chat", "restart", ("ce", "se")), "command  a@b by chat: restart ce se"),
         (
+            AuditEntry(1, AT, "command", "root", "local", "signal", ("ce",), "r-1", "signal=HUP"),
+            "command  root by local: signal ce: signal=HUP",
+        ),
+        (
+            AuditEntry(1, AT, "finished", "root", verb="start", request="r-1", text="refused: there is no service"),
+            "finished  root: start: refused: there is no service",
+        ),
+        (
             AuditEntry(1, AT, "refused", "others", text="more in the same minute: words 3", count=3),
             "refused  others: more in the same minute: words 3 (3 times)",
         ),
