@@ -296,14 +296,18 @@ def _once(known: dict[str, bool], path: str, ask: Callable[[str], bool]) -> bool
 
 def _unrunnable(program: str, working_dir: str, search: str) -> str:
     """Why the program cannot be run; empty if it can."""
+    absent = "is not found"
     if "/" in program:
-        places = [os.path.join(working_dir or "/", program)]
+        start = working_dir or "/"
+        places = [os.path.join(start, program)]
+        if not program.startswith("/"):
+            absent += f" from {shown(start)}, its working_dir: a program's path is not relative to this file"
     else:
         places = [os.path.join(directory, program) for directory in search.split(":") if directory]
     modes = [mode for mode in map(_mode, places) if mode]
     if any(stat.S_ISREG(mode) and mode & 0o111 for mode in modes):
         return ""
-    return "is not executable" if any(map(stat.S_ISREG, modes)) else "is a directory" if modes else "is not found"
+    return "is not executable" if any(map(stat.S_ISREG, modes)) else "is a directory" if modes else absent
 
 
 def _mode(path: str) -> int:

@@ -78,6 +78,15 @@ def test_warnings(site: Site, base: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("working_dir", "start"), [("working_dir: /usr, ", "'/usr'"), ("", "'/'")])
+def test_a_program_that_is_not_found_names_from_where(site: Site, working_dir: str, start: str) -> None:
+    """Where other paths would be looked for, beside the file, it may well be."""
+    outcome = site(f"services:\n  s: {{{working_dir}command: ../no/such.sh}}\n")
+    assert isinstance(outcome, Loaded)
+    (warning,) = outcome.warnings
+    assert f"'../no/such.sh' is not found from {start}, its working_dir" in warning
+
+
 @pytest.mark.parametrize(("command", "says"), [("./there", "is not executable"), ("./", "is a directory")])
 def test_a_program_that_is_there_and_cannot_be_run(site: Site, base: Path, command: str, says: str) -> None:
     (base / "there").write_text("x")
