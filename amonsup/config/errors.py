@@ -45,7 +45,8 @@ class Findings:
     """The mistakes and warnings of one load, over all its files."""
 
     def __init__(self) -> None:
-        self.warnings: list[str] = []
+        self.places: dict[str, tuple[int, int]] = {}  # by path: what is looked at again once the file was read
+        self._remarks: list[ConfigError] = []
         self._errors: list[ConfigError] = []
         self._seen: set[tuple[str, int, int, str]] = set()
 
@@ -60,9 +61,15 @@ class Findings:
 
     def warn(self, remark: ConfigError) -> None:
         """Keep a remark that stops nothing."""
-        text = remark.render()
-        if text not in self.warnings and len(self.warnings) < LIMIT:
-            self.warnings.append(text)
+        if len(self._remarks) < LIMIT and remark not in self._remarks:
+            self._remarks.append(remark)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All remarks as texts, by file and place; files in the order in which they were first remarked on."""
+        files = {remark.file: number for number, remark in reversed(list(enumerate(self._remarks)))}
+        ordered = sorted(self._remarks, key=lambda remark: (files[remark.file], remark.line, remark.column))
+        return tuple(dict.fromkeys(remark.render() for remark in ordered))
 
     @property
     def are_many(self) -> bool:

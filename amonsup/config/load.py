@@ -54,7 +54,7 @@ def load(config_file: str, *, environ: Mapping[str, str], euid: int) -> Loaded |
         fleet=_fleet(drafts),
         fingerprint=digest(contents),
         site_fingerprint=of_file(config_file),
-        warnings=tuple(findings.warnings),
+        warnings=findings.warnings,
     )
 
 
@@ -75,7 +75,7 @@ def check_file(path: str, *, environ: Mapping[str, str], euid: int) -> Checked |
     run_dir = default_site(environ, euid, os.path.abspath(directory)).run_dir
     check(drafts, Ground(environ, euid, run_dir, is_directory and is_whole))
     errors = findings.errors()
-    return errors or Checked(_fleet(drafts), tuple(findings.warnings))
+    return errors or Checked(_fleet(drafts), findings.warnings)
 
 
 def _contents(conf_d: str, findings: Findings, *, is_trusting: bool) -> dict[str, bytes]:

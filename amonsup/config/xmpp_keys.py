@@ -129,6 +129,7 @@ def _check(values: Values, mapping: Mapping, path: str, scope: Scope) -> None:
     sessions = dict(values.get("sessions", ()))
     if not sessions and "sessions" not in mapping.entries:
         scope.report(mapping, path, "no account", "sessions: {NAME: {jid: …, password_file: …}}")
+    _note_places(mapping, path, scope)
     known = list(sessions)
     for key in ("rooms", "modules"):
         for each in values.get(key, ()):
@@ -141,6 +142,16 @@ def _check(values: Values, mapping: Mapping, path: str, scope: Scope) -> None:
     for twice in sorted({each for each in names if names.count(each) > 1}):
         scope.report(mapping.entries["modules"][0], f"{path}.modules", f"two instances are called {shown(twice)}")
     _check_signature(values, mapping, path, scope)
+
+
+def _note_places(mapping: Mapping, path: str, scope: Scope) -> None:
+    """Where the files are named that `check_files` looks at, when only the spec is left."""
+    sessions = mapping.get("sessions")
+    for session, (_, body) in sessions.entries.items() if type(sessions) is Mapping else ():
+        for key in ("password_file", "ca_file"):
+            node = body.get(key) if type(body) is Mapping else None
+            if node is not None:
+                scope.findings.places[f"{path}.sessions.{session}.{key}"] = (node.line, node.column)
 
 
 def _check_signature(values: Values, mapping: Mapping, path: str, scope: Scope) -> None:
@@ -179,7 +190,10 @@ def password_objection(path: str, euid: int) -> str:
     except OSError as wrong:
         if isinstance(wrong, PermissionError) and os.geteuid() not in (0, euid):
             return ""  # somebody else checks the file of a daemon that can read it
-        return f"{shown(path)}: {wrong.strerror}"
+        says = f"{shown(path)}: {wrong.strerror}"
+        if isinstance(wrong, FileNotFoundError):
+            says += "; remedy: a file with the account's password, of the daemon's user, mode 600"
+        return says
     try:
         return files.exposure(os.fstat(fd), path, euid)
     finally:
@@ -200,11 +214,12 @@ def _authority_objection(path: str, euid: int) -> str:
 def check_files(spec: XmppSpec, file: str, findings: Findings, euid: int) -> None:
     """What the files say that `xmpp:` names. Not for a client that only looks for the socket."""
     for session in spec.sessions:
-        below = f"xmpp.sessions.{session.name}"
+        key = f"xmpp.sessions.{session.name}.password_file"
         objection = password_objection(session.password_file, euid)
         if objection:
-            findings.add(ConfigError(file, 0, 0, f"{below}.password_file", objection))
+            findings.add(ConfigError(file, *findings.places.get(key, (0, 0)), key, objection))
+        key = f"xmpp.sessions.{session.name}.ca_file"
         objection = _authority_objection(session.ca_file, euid) if session.ca_file else ""
         if objection:
             remedy = "a file of certificates (PEM); without ca_file the system's authorities are believed"
-            findings.add(ConfigError(file, 0, 0, f"{below}.ca_file", objection, remedy))
+            findings.add(ConfigError(file, *findings.places.get(key, (0, 0)), key, objection, remedy))

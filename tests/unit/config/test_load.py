@@ -71,10 +71,10 @@ def test_warnings(site: Site, base: Path) -> None:
     assert [each.replace(f"{base}/conf.d/", "") for each in outcome.warnings] == [
         "x.yml: is not read: only *.yaml is",
         "a.yaml:2:16: services.s.command: '|' is handed to the program as a word: commands are not run by a shell",
-        "a.yaml:3:47: services.t.depends_on: s has no healthcheck: it counts as healthy once it is running",
-        "a.yaml:2:52: services.s.working_dir: the directory '/no/such/place' does not exist",
         "a.yaml:2:16: services.s.command: the program 'no-such-program' is not found",
+        "a.yaml:2:52: services.s.working_dir: the directory '/no/such/place' does not exist",
         "a.yaml:3:16: services.t.command: the program '/no/such/program' is not found",
+        "a.yaml:3:47: services.t.depends_on: s has no healthcheck: it counts as healthy once it is running",
     ]
 
 

@@ -88,20 +88,22 @@ def test_a_mistake_is_named(read: Any, wrong: str, right: str, says: str) -> Non
     assert any(says in each and "/amonsup.yaml:" in each for each in errors), errors
 
 
-@pytest.mark.parametrize(("mode", "says"), [(0o640, "can be read by others"), (None, "No such file")])
+@pytest.mark.parametrize(
+    ("mode", "says"), [(0o640, "can be read by others"), (None, "No such file or directory; remedy: a file with")]
+)
 def test_a_password_that_is_no_secret_is_refused(read: Any, tmp_path: Path, mode: int | None, says: str) -> None:
     if mode is None:
         (tmp_path / "pw").unlink()
     else:
         (tmp_path / "pw").chmod(mode)
     errors = read(GOOD)
-    assert any(says in each and "xmpp.sessions.main.password_file" in each for each in errors), errors
+    assert any(says in each and ":5:52: xmpp.sessions.main.password_file" in each for each in errors), errors
 
 
 @pytest.mark.parametrize(("ca_file", "says"), [("ca.pem", "': No such file or directory"), (".", "' is not a file")])
 def test_an_authority_that_cannot_be_is_told_with_what_to_do(read: Any, ca_file: str, says: str) -> None:
     (error,) = read(GOOD.replace("ca_file: null", f"ca_file: {ca_file}"))
-    assert "xmpp.sessions.main.ca_file: " in error
+    assert "amonsup.yaml:5:91: xmpp.sessions.main.ca_file: " in error
     assert says in error
     assert "without ca_file the system's authorities are believed" in error
 
