@@ -17,7 +17,6 @@ from amonsup.supervisor import helper_process
 from amonsup.supervisor.adapters import spawn
 from amonsup.supervisor.adapters.wishes import Autostart, Mute, Wish
 from amonsup.supervisor.handlers.desk import Call, OwnProcess, Refusal, Reply
-from amonsup.supervisor.model import effects as fx
 from amonsup.supervisor.model.events import AnyEvent
 from amonsup.supervisor.model.records import Operation
 from amonsup.supervisor.tidings import rfc3339
@@ -62,11 +61,14 @@ class FrontDesk:
     def is_enabled(self, spec: ServiceSpec) -> bool:
         return self._daemon.is_enabled(spec)
 
-    def mute(self, names: Iterable[str], mute: Mute | None) -> None:
+    def mute(self, names: Iterable[str], mute: Mute | None, by: str) -> None:
         for name in names:
             self._daemon.wishes.mute(name, mute)
-            text = f"until {rfc3339(mute.until)}" + (f": {mute.why}" if mute.why else "") if mute else "alerts again"
-            self._daemon.tidings.note(fx.Note(name=name, kind="muted", text=text, by=mute.by if mute else ""))
+            if mute is None:
+                self._daemon.note(name, "unmuted", "", by)
+            else:
+                why = f": {mute.why}" if mute.why else ""
+                self._daemon.note(name, "muted", f"until {rfc3339(mute.until)}{why}", by)
         self._daemon.settle_accounts()
 
     # -- the configuration --

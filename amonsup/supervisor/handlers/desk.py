@@ -105,7 +105,7 @@ class Desk(Protocol):
     def own_files(self, name: str) -> dict[str, str]:
         """Of each file that the service writes by itself how it is rotated, or what is wrong with it."""
 
-    def mute(self, names: Iterable[str], mute: Mute | None) -> None: ...
+    def mute(self, names: Iterable[str], mute: Mute | None, by: str) -> None: ...
 
     def run_helper(self, role: str, options: dict[str, object], then: Callable[[int, bytes], None]) -> None:
         """Run boot.py in `role` (helper_process.py); it also gets state_dir."""

@@ -29,6 +29,6 @@ def handle(desk: Desk, call: Call) -> OperationResult | Refusal:
         return names
     until = desk.clock() + duration
     mute = Mute(until=until, by=call.by, why=args.reason) if duration > 0 else None
-    desk.mute(names, mute)
+    desk.mute(names, mute, call.by)
     text = f"no alerts until {rfc3339(until)}" if mute else "alerts again"
     return OperationResult(call.id, call.verb, True, tuple(TargetOutcome(name, True, text) for name in names))

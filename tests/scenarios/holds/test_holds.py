@@ -190,3 +190,6 @@ def test_why_it_is_muted_outlives_the_supervisor_and_a_boot(site, clock):
     assert site.cli("mute", "db", "0").returncode == 0
     row = site.row("db")
     assert (row["muted_until"], row["muted_by"], row["muted_why"]) == (None, "", "")
+    told = [each for each in site.ask("events")["events"] if each["kind"] in ("muted", "unmuted")]
+    assert [(each["kind"], each["service"]) for each in told] == [("muted", "db"), ("unmuted", "db")]
+    assert all("uid" in each["by"] for each in told)
