@@ -209,10 +209,19 @@ def _outcomes_of_refused(names: tuple[str, ...]) -> tuple[TargetOutcome, ...]:
     )
 
 
+def _done(operation: Operation, name: str) -> str:
+    """What was done to one of several that met with different things: of a scale one sees it nowhere else."""
+    if operation.verb != "scale" or not operation.outcomes[name].is_ok:
+        return ""
+    return {"start": "started", "stop": "stopped", "restart": "restarted"}.get(operation.tasks[name].verb, "")
+
+
 def result_of(operation: Operation) -> msgspec.Raw:
     outcomes = operation.outcomes
     results = tuple(
-        TargetOutcome(name, outcomes[name].is_ok, outcomes[name].text) for name in operation.tasks if name in outcomes
+        TargetOutcome(name, outcomes[name].is_ok, outcomes[name].text or _done(operation, name))
+        for name in operation.tasks
+        if name in outcomes
     )
     refused = _outcomes_of_refused(operation.refused)
     result = OperationResult(

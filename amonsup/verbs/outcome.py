@@ -27,8 +27,11 @@ def page(result: OperationResult) -> Page:
     done = _DONE.get(result.verb, "done")
     blocks: Page = []
     for outcome in result.results:
+        says = f": {outcome.text}" if outcome.text else ""
         word = Cell(done, Tone.GOOD) if outcome.ok else Cell("failed", Tone.BAD)
-        blocks.append(line(Cell(outcome.name, Tone.STRONG), ": ", word, f": {outcome.text}" if outcome.text else ""))
+        if outcome.ok and result.verb == "scale" and outcome.text:
+            word, says = Cell(outcome.text, Tone.GOOD), ""  # each met with something else
+        blocks.append(line(Cell(outcome.name, Tone.STRONG), ": ", word, says))
     if result.note or not blocks:
         nothing = "amonsupd has stopped" if result.verb == "shutdown" else "nothing to do"
         blocks.append(line(result.note or nothing))

@@ -8,7 +8,7 @@ stands in its record, for whoever wants to know which spec a running process rea
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import msgspec
 
@@ -77,19 +77,26 @@ def differing(old: ServiceSpec, new: ServiceSpec) -> tuple[str, ...]:
 
 
 def plan(
-    old: Mapping[str, ServiceSpec], new: Mapping[str, ServiceSpec], states: Mapping[str, ServiceState]
+    old: Mapping[str, ServiceSpec],
+    new: Mapping[str, ServiceSpec],
+    states: Mapping[str, ServiceState],
+    templates: Container[str] = (),
 ) -> list[Change]:
-    """What going from `old` to `new` does, in the order of `new`, removals last. Unchanged services are not named."""
+    """What going from `old` to `new` does, in the order of `new`, removals last. Unchanged services are not named.
+
+    `templates`: what there are instances of in `new`, even if none; one that goes while these stay is scaled down.
+    """
     changes = []
     for name, spec in new.items():
         change = _added(spec) if name not in old else _changed(old[name], spec, states.get(name))
         if change is not None:
             changes.append(change)
-    for name in old:
+    for name, spec in old.items():
         if name not in new:
             state = states.get(name)
             is_live = state is not None and state.phase in LIVE
-            changes.append(Change(name, "stop", "removed from conf.d" + ("" if is_live else ", was not running")))
+            why = f"{spec.instance_of} is scaled down" if spec.instance_of in templates else "removed from conf.d"
+            changes.append(Change(name, "stop", why + ("" if is_live else ", was not running")))
     return changes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amonsup.config.instances import Scaled, expand, in_force, problem
+from amonsup.config.instances import Scaled, counts, expand, in_force, problem
 from amonsup.config.specs import Loaded, SiteSpec
 from amonsup.supervisor.core.plan import plan, with_followers
 from amonsup.supervisor.handlers import plans
@@ -41,7 +41,7 @@ def _loaded(desk: Desk, call: Call, outcome: Loaded | str) -> None:
         desk.reply(call, Refusal("invalid", text))
         return
     new = {spec.name: spec for spec in expand(outcome.fleet.services, scaled)}
-    changes = plan(desk.fleet.specs, new, desk.fleet.states)
+    changes = plan(desk.fleet.specs, new, desk.fleet.states, counts(outcome.fleet.services, scaled))
     shown = with_followers(changes, new, desk.fleet.states)
     site_changes = _site_changes(desk.applied().site, outcome.site)
     args: Arguments = call.args

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amonsup.config.instances import MOST, Scaled, expand, problem
+from amonsup.config.instances import MOST, Scaled, counts, expand, problem
 from amonsup.config.specs import ServiceSpec
 from amonsup.supervisor.core.plan import Change, plan
 from amonsup.supervisor.handlers import plans
@@ -35,7 +35,7 @@ def handle(desk: Desk, call: Call) -> Later | Refusal:
     refusal = plans.held(desk, new)
     if refusal is not None:
         return refusal
-    changes = _changes(desk, new)
+    changes = _changes(desk, new, counts(services, scaled))
     before = templates(desk)
     note = ", ".join(f"{name}: {before[name]} -> {count}" for name, count in wanted.items())
     desk.commit(call, loaded, scaled, plans.operation(desk, call, changes, note), plans.renewed(changes))
@@ -67,9 +67,9 @@ def _wanted(desk: Desk, words: tuple[str, ...]) -> dict[str, int] | Refusal:
     return wanted
 
 
-def _changes(desk: Desk, new: dict[str, ServiceSpec]) -> list[Change]:
+def _changes(desk: Desk, new: dict[str, ServiceSpec], templates: dict[str, int]) -> list[Change]:
     """Who wants more instances wants them up; of what is too much the highest numbers go first."""
-    changes = plan(desk.fleet.specs, new, desk.fleet.states)
+    changes = plan(desk.fleet.specs, new, desk.fleet.states, templates)
     found = [_started(change, new) for change in changes if change.action != "stop"]
     return [*found, *(change for change in reversed(changes) if change.action == "stop")]
 

@@ -307,6 +307,14 @@ def test_the_plan_follows_the_new_order_and_removals_come_last() -> None:
     ]
 
 
+@pytest.mark.parametrize(("templates", "why"), [(("s",), "s is scaled down"), ((), "removed from conf.d")])
+def test_an_instance_that_goes_while_its_service_stays_is_scaled_down(templates: tuple[str, ...], why: str) -> None:
+    old = {"s-2": service("s-2", instance_of="s")}
+    states = {"s-2": ServiceState(name="s-2", phase=Phase.RUNNING, desired=Desired.UP)}
+    assert plan(old, {}, states, templates) == [Change("s-2", "stop", why)]
+    assert plan(old, {}, {}, templates) == [Change("s-2", "stop", f"{why}, was not running")]
+
+
 def test_what_comes_back_while_it_is_being_removed_is_new() -> None:
     leaving = ServiceState(name="s", phase=Phase.STOPPING, queue=(Task("op", "stop", "apply", forget=True),))
     assert plan({"s": SAME}, {"s": SAME}, {"s": leaving}) == [Change("s", "start", "new in conf.d")]

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from amonsup.cli.plain import render
 from amonsup.config.specs import AccessRule, Role
 from amonsup.config.specs import Fleet as Specs
 from amonsup.config.xmpp_specs import RemoteRule, XmppSpec
@@ -19,7 +20,8 @@ from amonsup.supervisor.handlers import tree
 from amonsup.supervisor.model.records import Operation, Outcome, Task
 from amonsup.supervisor.requests import MAX_WAITING_PER_CLIENT, Requests, result_of
 from amonsup.verbs import NAMES, load
-from amonsup.verbs.results import Happening
+from amonsup.verbs import outcome as outcome_words
+from amonsup.verbs.results import Happening, OperationResult
 from amonsup.verbs.verb import Kind
 from amonsup.wire.messages import Accepted, Answer, Caller, EventLine, Finished, Refused, Request
 from tests.support.playbook import service
@@ -279,6 +281,16 @@ def test_a_result_is_ok_only_if_everybody_is() -> None:
     assert not ok({"a": Outcome(True), "b": Outcome(False)})
     assert not ok({"a": Outcome(True)})
     assert not ok({"a": Outcome(True), "b": Outcome(True)}, is_failed=True)
+
+
+def test_of_a_scale_each_is_said_to_be_started_or_stopped() -> None:
+    tasks = {"ce-2": Task("op", "stop", "a"), "ce-3": Task("op", "start", "a"), "ce-4": Task("op", "start", "a")}
+    outcomes = {"ce-2": Outcome(True), "ce-3": Outcome(True), "ce-4": Outcome(False, "no such file")}
+    record = Operation(
+        id="op", verb="scale", by="a", accepted=0.0, targets=tuple(tasks), tasks=tasks, outcomes=outcomes
+    )
+    result = msgspec.json.decode(result_of(record), type=OperationResult)
+    assert render(outcome_words.page(result)) == "ce-2: stopped\nce-3: started\nce-4: failed: no such file\n"
 
 
 def test_our_own_unprivileged_users_are_nobody(desk: FakeDesk) -> None:
