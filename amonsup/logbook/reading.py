@@ -22,7 +22,7 @@ from amonsup.logbook import moments, names, span
 from amonsup.logbook.grepping import Grep
 from amonsup.logbook.merging import merged
 from amonsup.logbook.patterns import Pattern, PatternError
-from amonsup.logbook.pieces import Item, Piece, ReadError, Scanned, parse_cursors
+from amonsup.logbook.pieces import Item, Note, Piece, ReadError, Scanned, parse_cursors
 from amonsup.logbook.span import Labels
 from amonsup.logbook.tape import Tape, open_tape
 
@@ -135,6 +135,7 @@ class Reading:
 
     def items(self, wait: Callable[[int], bool] | None = None, wall: Callable[[], float] = time.time) -> Iterator[Item]:
         """Everything asked for. `wait(fd)` returns once the descriptor is readable; False: it is enough."""
+        yield from self._absences()
         yield from merged([self._history(source) for source in self.sources])
         if self._query.follow and wait is not None:
             yield from self._shelf.followed(self.sources, self.label, wait, wall)
@@ -150,6 +151,16 @@ class Reading:
                     yield Piece(source.tape.log, at, shown, is_context=is_context)
 
     # -- what is meant --
+
+    def _absences(self) -> Iterator[Item]:
+        """Of whom stderr was asked that has no log of it: no line would look as if it had been silent."""
+        if self._query.stream == "err" and not self._query.file:
+            for source in self.sources:
+                if not source.tape.parts:
+                    service = names.service_of(source.tape.log)
+                    yield Note(
+                        f"{service}: no log of stderr; unless it has `stderr: separate` that stands in its one log"
+                    )
 
     def _open(self, service: str) -> list[Source]:
         tapes = self._shelf.tapes(service, self._query.stream)

@@ -13,7 +13,7 @@ from amonsup.verbs.verb import Kind, Verb, describe
 
 
 class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    action: Annotated[str, describe("create", metavar="create")]
+    action: Annotated[str, describe("create", metavar="create", choice="create")]
     room: Annotated[str, describe("its address", metavar="ROOM")]
 
 

@@ -45,6 +45,8 @@ def test_verbs_first_in_the_order_of_help() -> None:
         (("events", "s"), ["supervisor"]),
         (("signal", "HUP", "d"), ["db"]),
         (("completion", ""), ["bash", "zsh", "fish"]),
+        (("room", ""), ["create"]),
+        (("room", "create", ""), []),
         (("events", "-n", ""), []),
         (("events", "-n", "5", "c"), ["ce"]),
         (("stop", "--", "-"), []),

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amonsup.logbook import index, tape
-from amonsup.logbook.pieces import Piece, ReadError, Scanned
+from amonsup.logbook.pieces import Note, Piece, ReadError, Scanned
 
 ODD = (
     b"\n\nplain\nNUL \0 here\n\xff\xfe not UTF-8\n\x1b[31mred\x1b[0m\nover\rwritten\r\n"
@@ -38,6 +38,14 @@ def lines(first: int, last: int) -> bytes:
 
 def test_rotated_packed_and_current_are_one(ten):
     assert ten.read("ce") == ALL
+
+
+def test_who_has_no_log_of_stderr_is_named(ten):
+    ten.write("db.err.log", b"oops\n", at=1000.0)
+    assert [type(item).__name__ for item in ten.items("db", stream="err") if not isinstance(item, Scanned)] == ["Piece"]
+    (note,) = [item for item in ten.items("ce", stream="err") if not isinstance(item, Scanned)]
+    assert note.text.startswith("ce: no log of stderr; unless it has `stderr: separate`")
+    assert not [item for item in ten.items("ce", stream="out") if isinstance(item, Note)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 6, 8, 9, 10, 11, 1000])
