@@ -191,9 +191,9 @@ class Supervisor:
 
     def _boot(self) -> None:
         """The first supervisor since the machine (or the whole daemon) was started."""
-        self.tidings.say(
-            "daemon-started", f"amonsup {__version__}, {len(self.fleet.specs)} services, spawner {spawn.KIND}"
-        )
+        count = len(self.fleet.specs)
+        services = f"{count} service{'' if count == 1 else 's'}"
+        self.tidings.say("daemon-started", f"amonsup {__version__}, {services}, spawner {spawn.KIND}")
         boot = f"boot-{self.instance}"
         self.start_household(boot, list(self.household.specs))
         for name, generation in self.outputs.lives():
@@ -212,7 +212,8 @@ class Supervisor:
         self.engine.run(self.household, self.household.command(start, self.now()))
 
     def command_household(self, verb: str, names: list[str], *, forget: bool = False) -> None:
-        operation = household.operation(verb, names, self.now(), forget=forget)
+        """Because of what an apply has changed."""
+        operation = household.operation(verb, names, self.now(), household.APPLY, forget=forget)
         self.engine.run(self.household, self.household.command(operation, self.now()))
 
     def _starts_at_boot(self, spec: ServiceSpec) -> bool:

@@ -77,7 +77,8 @@ def check(config_file: str) -> int:
         return complain(loaded)
     for warning in loaded.warnings:
         say(f"warning: {warning}")
-    say(f"{config_file}: valid, {len(loaded.fleet.services)} services")
+    count = len(loaded.fleet.services)
+    say(f"{config_file}: valid, {count} service{'' if count == 1 else 's'}")
     return DONE
 
 

@@ -48,15 +48,20 @@ def prober_spec(site: SiteSpec) -> ServiceSpec:
 _BACKOFF = Backoff(initial_s=0.0, step_s=0.1, max_s=1.0, jitter=0.0, reset_after_s=5.0)
 
 
-def operation(verb: str, names: list[str], now: float, *, forget: bool = False) -> Operation:
+BOOT, SHUTDOWN, APPLY = "boot", "shutdown", "apply"
+NOBODY = (BOOT, SHUTDOWN, APPLY)
+"""Who is behind what no person commanded directly; the apply itself is on record as somebody's."""
+
+
+def operation(verb: str, names: list[str], now: float, by: str, *, forget: bool = False) -> Operation:
     """A command to our own processes."""
-    task = Task(operation="household", verb=verb, by="shutdown" if verb == "stop" else "boot", forget=forget)
+    task = Task(operation="household", verb=verb, by=by, forget=forget)
     tasks = dict.fromkeys(names, task)
     return Operation(id="household", verb=verb, by=task.by, accepted=now, targets=tuple(names), tasks=tasks)
 
 
 def start_operation(operation_id: str, names: list[str], now: float) -> Operation:
     """What a boot starts by itself."""
-    task = Task(operation=operation_id, verb="start", by="boot")
+    task = Task(operation=operation_id, verb="start", by=BOOT)
     tasks = dict.fromkeys(names, task)
-    return Operation(id=operation_id, verb="start", by="boot", accepted=now, targets=tuple(names), tasks=tasks)
+    return Operation(id=operation_id, verb="start", by=BOOT, accepted=now, targets=tuple(names), tasks=tasks)

@@ -9,6 +9,7 @@ from amonsup import __version__
 from amonsup.supervisor import helper_process
 from amonsup.supervisor.core.fleet import Fleet
 from amonsup.supervisor.handlers.desk import Call, Refusal
+from amonsup.supervisor.household import SHUTDOWN
 from amonsup.supervisor.household import operation as household_operation
 from amonsup.supervisor.model.records import Operation
 
@@ -87,7 +88,7 @@ class Leaving:
             if own.is_shutting_down:
                 return  # drained before the deadline
             if daemon.outputs.is_drained or daemon.now() >= deadline:
-                down = household_operation("stop", list(own.states), daemon.now())
+                down = household_operation("stop", list(own.states), daemon.now(), SHUTDOWN)
                 daemon.engine.run(own, own.shut_down(down, daemon.now()))
                 daemon.engine.pump()
             else:

@@ -16,6 +16,7 @@ from amonsup import __version__
 from amonsup.supervisor.access import Access, Identity
 from amonsup.supervisor.adapters.server import Connection, Peer
 from amonsup.supervisor.handlers.desk import Call, Desk, Handover, Later, Refusal, Reply
+from amonsup.supervisor.household import NOBODY
 from amonsup.supervisor.model.records import Operation
 from amonsup.verbs import NAMES, load
 from amonsup.verbs.results import Happening, OperationResult, TargetOutcome
@@ -167,7 +168,7 @@ class Requests:
 
     def finished(self, operation: Operation) -> None:
         raw = result_of(operation)
-        if operation.by not in ("boot", "shutdown"):  # nobody's command
+        if operation.by not in NOBODY:
             self._access.finished(operation, is_ok=is_ok(operation))
         for connection in self._waiting.pop(operation.id, set()):
             connection.waits_for.discard(operation.id)

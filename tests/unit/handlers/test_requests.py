@@ -13,6 +13,7 @@ from amonsup.config.specs import AccessRule, Role
 from amonsup.config.specs import Fleet as Specs
 from amonsup.config.xmpp_specs import RemoteRule, XmppSpec
 from amonsup.loop.loop import Timer
+from amonsup.supervisor import household
 from amonsup.supervisor.access import Access, role_of
 from amonsup.supervisor.adapters.server import Peer
 from amonsup.supervisor.core.fleet import Fleet
@@ -342,6 +343,16 @@ def test_an_operation_has_one_end_and_its_arguments(desk: FakeDesk, root: FakeCo
     assert recorded.entries == [("command", "restart", "--force")]
     finish(desk, "r-1", is_ok=False)
     assert recorded.entries[1:] == [("finished", "restart", "failed: s: no")]
+
+
+def test_what_an_apply_does_to_our_own_processes_is_the_apply_s_and_no_command_of_its_own(
+    desk: FakeDesk, recorded: Recorded
+) -> None:
+    """So that show control does not say that a boot has restarted it."""
+    operation = household.operation("restart", ["control"], 1.0, household.APPLY)
+    assert [task.by for task in operation.tasks.values()] == ["apply"]
+    desk.requests.finished(operation)
+    assert recorded.entries == []
 
 
 def test_what_only_looks_is_no_command(desk: FakeDesk, root: FakeConnection, recorded: Recorded) -> None:

@@ -26,3 +26,16 @@ def test_it_names_the_place_and_what_is_wrong_with_it(
     places |= {"socket": str(tmp_path / "run_dir/amonsup.sock"), key: place}
     assert entry.start(SiteSpec(site="gsi", config_file=str(tmp_path / "amonsup.yaml"), **places)) == 1
     assert capsys.readouterr().err == f"amonsupd: cannot start: {says}\n"
+
+
+@pytest.mark.parametrize(("names", "says"), [(("a",), "1 service"), (("a", "b"), "2 services"), ((), "0 services")])
+def test_a_valid_configuration_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "conf.d").mkdir(mode=0o755)
+    text = "".join(f"  {name}: {{command: /bin/true}}\n" for name in names)
+    (tmp_path / "conf.d" / "a.yaml").write_text(f"services:\n{text}")
+    config = tmp_path / "amonsup.yaml"
+    config.write_text("site: gsi\n")
+    assert entry.check(str(config)) == 0
+    assert capsys.readouterr().err.endswith(f"valid, {says}\n")
