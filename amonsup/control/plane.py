@@ -44,7 +44,6 @@ from amonsup.wire.turned_away import Reason
 MODULES: dict[str, Callable[[Desk, Module], Door]] = {"alerts": Alerts}
 """What amonsup.yaml may make instances of (config/xmpp_keys.py names them too)."""
 
-MOST_SERVED = 200
 PRESENCE_TTL_S = 3600.0
 """What is handed over counts as seen, so it must not expire while a broken session is resumed."""
 
@@ -85,7 +84,6 @@ class Plane:
         doors: list[Door] = [self._subscriptions, self._rooms, Forms(self), Queries(self), Chat(self)]
         self._doors = doors + [MODULES[module.use](self, module) for module in modules]
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._serving = 0
         self._turns = Turns()
         self._is_over = False
         self._tally = Tally()
@@ -178,20 +176,15 @@ class Plane:
         self._begin(coroutine)
 
     def serve(self, who: str, coroutine: object) -> bool:
-        if self._serving >= MOST_SERVED or not self._turns.begin(who):
+        if not self._turns.begin(who):
             cast("Coroutine[Any, Any, Any]", coroutine).close()
             return False
         task = self._begin(coroutine)
         if task is None:
             self._turns.end(who)
             return False
-        self._serving += 1
-        task.add_done_callback(lambda _: self._served(who))
+        task.add_done_callback(lambda _: self._turns.end(who))
         return True
-
-    def _served(self, who: str) -> None:
-        self._serving -= 1
-        self._turns.end(who)
 
     def _begin(self, coroutine: object) -> asyncio.Task[Any] | None:
         work = cast("Coroutine[Any, Any, Any]", coroutine)

@@ -1,10 +1,11 @@
-"""How many requests are under way: bounded for each person, and for all strangers together; pure.
+"""How many requests are under way: bounded for each person, for all strangers together, and for all; pure.
 
 What strangers ask only goes on record as refused. However many they are, they take no place from who may ask.
 """
 
 from __future__ import annotations
 
+MOST = 200
 MOST_PER_PERSON = 8
 MOST_OF_STRANGERS = 20
 STRANGERS = ""
@@ -19,7 +20,7 @@ class Turns:
     def begin(self, who: str) -> bool:
         """One more; False, and nothing counted: that would be too many."""
         taken = self._taken.get(who, 0)
-        if taken >= (MOST_OF_STRANGERS if who == STRANGERS else MOST_PER_PERSON):
+        if sum(self._taken.values()) >= MOST or taken >= (MOST_OF_STRANGERS if who == STRANGERS else MOST_PER_PERSON):
             return False
         self._taken[who] = taken + 1
         return True

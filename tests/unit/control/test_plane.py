@@ -15,9 +15,10 @@ from amonsup.config.xmpp_specs import Session, XmppSpec
 from amonsup.control import plane as planes
 from amonsup.control.core import incidents
 from amonsup.control.core.records import Priority
+from amonsup.control.core.turns import MOST
 from amonsup.control.link import Secrets, Settings
 from amonsup.control.modules import alerts
-from amonsup.control.plane import MOST_SERVED, Plane
+from amonsup.control.plane import Plane
 from amonsup.control.xmpp import stanzas
 from amonsup.verbs.results import Happening, StatusResult, StatusRow
 from amonsup.wire.messages import Answer, Refused
@@ -56,7 +57,7 @@ def test_however_many_ask_the_mirror_follows_what_happens() -> None:
         supervisor: Any = Supervisor()
         plane = Plane(supervisor, SETTINGS)
         never = asyncio.Event()
-        for number in range(MOST_SERVED):
+        for number in range(MOST):
             assert plane.serve(f"p{number}@x.org", never.wait())
         assert not plane.serve("late@x.org", never.wait()), "that is too many"
         plane._take(CRASH)
@@ -72,7 +73,7 @@ def test_who_is_done_makes_room() -> None:
         supervisor: Any = Supervisor()
         plane = Plane(supervisor, SETTINGS)
         done = asyncio.Event()
-        for number in range(MOST_SERVED):
+        for number in range(MOST):
             plane.serve(f"p{number}@x.org", done.wait())
         done.set()
         await until(lambda: plane.serve("late@x.org", done.wait()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amonsup.control.core.turns import MOST_OF_STRANGERS, MOST_PER_PERSON, STRANGERS, Turns
+from amonsup.control.core.turns import MOST, MOST_OF_STRANGERS, MOST_PER_PERSON, STRANGERS, Turns
 
 
 def test_one_person_takes_no_place_from_another() -> None:
@@ -24,3 +24,11 @@ def test_strangers_share_theirs_and_nothing_is_kept_of_who_is_done() -> None:
     for _ in range(MOST_OF_STRANGERS):
         turns.end(STRANGERS)
     assert turns._taken == {}
+
+
+def test_all_together_have_a_bound_and_who_is_done_makes_room() -> None:
+    turns = Turns()
+    assert all(turns.begin(f"p{number}@x") for number in range(MOST))
+    assert not turns.begin("late@x")
+    turns.end("p7@x")
+    assert turns.begin("late@x")
