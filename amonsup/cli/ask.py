@@ -14,7 +14,7 @@ from amonsup.cli.conversation import About, Conversation
 from amonsup.cli.errors import DONE, FAILED, INTERRUPTED, CommandError, ProtocolError
 from amonsup.cli.output import Output
 from amonsup.config.specs import Role
-from amonsup.verbs.results import AuditResult, BlockingResult, EventsResult, Happening, OperationResult, PlanResult
+from amonsup.verbs.results import AuditResult, BlockingResult, EventsResult, Happening, OperationResult
 from amonsup.verbs.verb import Kind, Verb
 from amonsup.wire.messages import REFUSALS, Accepted, Answer, EventLine, Finished, Refused, Request
 
@@ -160,9 +160,7 @@ def _interrupted(verb: Verb, *, is_accepted: bool) -> CommandError:
 
 
 def _decoded(verb: Verb, message: Answer | Finished, path: str) -> Any:
-    """An operation that is answered at once was not carried out: its plan was asked for."""
-    is_plan = verb.kind is Kind.OPERATION and isinstance(message, Answer)
-    return parsed(message.result, PlanResult if is_plan else verb.answer, path)
+    return parsed(message.result, verb.expected(is_at_once=isinstance(message, Answer)), path)
 
 
 def parsed(raw: msgspec.Raw, expected: Any, path: str) -> Any:

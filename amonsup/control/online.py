@@ -226,7 +226,7 @@ class Trial:
     async def _enter(self, visitor: Visitor, spec: RoomSpec) -> str:
         """What is wrong with it; empty: nothing. A room that is not there is not entered, for that would make it."""
         answer = await visitor.ask(spec.jid, stanzas.DISCO_INFO, "query")
-        word = stanzas.condition(answer.find(f"{{{stanzas.CLIENT}}}error"))
+        word = stanzas.refusal(answer)
         if word in ("item-not-found", "remote-server-not-found"):
             return f"there is no such room; amonsup room create {spec.jid} makes one"
         if word:
@@ -234,10 +234,7 @@ class Trial:
         room = Room(spec.jid, f"{spec.nick or self._site}-check")
         room.checked(frozenset(each.get("var", "") for each in answer.iter(f"{{{stanzas.DISCO_INFO}}}feature")))
         lacking = room.trouble
-        entered = stanzas.element(stanzas.CLIENT, "presence", to=f"{room.jid}/{room.nick}")
-        history = stanzas.element(stanzas.MUC, "x", entered)
-        stanzas.element(stanzas.MUC, "history", history, maxstanzas="0")
-        visitor.send(slixmpp.Presence(visitor, xml=entered))
+        visitor.send(slixmpp.Presence(visitor, xml=stanzas.entering(room.jid, room.nick)))
         async with asyncio.timeout(ANSWER_S):
             while (step := room.seen(stanzas.seen(await visitor.presences.get()))) is Step.NOTHING:
                 pass

@@ -58,5 +58,6 @@ VERB = Verb(
     ),
     arguments=Arguments,
     answer=OperationResult,
+    plan=PlanResult,
     page=page,
 )

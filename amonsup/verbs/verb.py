@@ -26,7 +26,10 @@ class Kind(enum.Enum):
 
 
 class Verb(msgspec.Struct, frozen=True, kw_only=True):
-    """The declaration. `summary` is one line, `details` teaches: what it waits for, examples, exit status."""
+    """The declaration. `summary` is one line, `details` teaches: what it waits for, examples, exit status.
+
+    `plan`: what an operation answers with that was only asked what it would do.
+    """
 
     name: str
     role: Role
@@ -35,7 +38,12 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     details: str = ""
     arguments: type[msgspec.Struct]
     answer: type[Any]
+    plan: type[Any] | None = None
     page: Callable[[Any], Page]
+
+    def expected(self, *, is_at_once: bool) -> type[Any]:
+        """The record in an answer: an operation that is answered at once was not carried out."""
+        return self.plan if self.plan is not None and is_at_once else self.answer
 
 
 def describe(text: str, **extra: str) -> msgspec.Meta:

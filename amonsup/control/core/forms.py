@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from amonsup.config.roles import Role
-from amonsup.control.core.options import HIDDEN, described, help_of
+from amonsup.control.core.options import HIDDEN, described, help_of, needed
 from amonsup.verbs.verb import Verb
 
 TTL_S = 300.0
@@ -45,7 +45,7 @@ def fields(verb: Verb, services: tuple[str, ...]) -> list[Field]:
     """The form of a verb, for the services there are."""
     hints = get_type_hints(verb.arguments, include_extras=True)
     struct = verb.arguments
-    required = struct.__struct_fields__[: len(struct.__struct_fields__) - len(struct.__struct_defaults__)]
+    required = needed(verb)
     found = []
     for name in struct.__struct_fields__:
         if name in HIDDEN:

@@ -10,6 +10,8 @@ import difflib
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
+import msgspec
+
 from amonsup.verbs.verb import Verb
 
 HIDDEN = frozenset({"follow", "watch", "usage", "after", "no_wait", "save", "cursor", "is_labelled"})
@@ -59,9 +61,7 @@ def take(verb: Verb, words: list[str]) -> tuple[list[str], dict[str, Any]]:
 def of(verb: Verb) -> tuple[list[Word], list[Word]]:
     """For help: the words behind a verb, and its options."""
     hints = get_type_hints(verb.arguments, include_extras=True)
-    required = verb.arguments.__struct_fields__[
-        : len(verb.arguments.__struct_fields__) - len(verb.arguments.__struct_defaults__)
-    ]
+    required = needed(verb)
     spellings: dict[str, list[str]] = {}
     for spelling, (name, _) in _kinds(verb).items():
         spellings.setdefault(name, []).append(spelling)
@@ -98,15 +98,18 @@ def _value(verb: Verb, spelling: str, kind: type, text: str) -> Any:
     return int(text)
 
 
+def needed(verb: Verb) -> frozenset[str]:
+    """The arguments that have no default."""
+    return frozenset(field.name for field in msgspec.structs.fields(verb.arguments) if field.required)
+
+
 def _kinds(verb: Verb) -> dict[str, tuple[str, type]]:
     """By spelling: the argument and its type. Required ones are words, not options."""
-    struct = verb.arguments
-    optional = struct.__struct_fields__[len(struct.__struct_fields__) - len(struct.__struct_defaults__) :]
-    hints = get_type_hints(struct, include_extras=True)
+    hints, required = get_type_hints(verb.arguments, include_extras=True), needed(verb)
     kinds: dict[str, tuple[str, type]] = {}
-    for name in optional:
+    for name in verb.arguments.__struct_fields__:
         kind, extra = described(hints[name])
-        if name in HIDDEN or "hidden" in extra or kind not in (bool, int, str):
+        if name in required or name in HIDDEN or "hidden" in extra or kind not in (bool, int, str):
             continue
         kinds["--" + name.replace("_", "-")] = name, kind
         if "short" in extra:

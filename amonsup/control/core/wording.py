@@ -13,7 +13,7 @@ from amonsup.logbook import names as logs
 from amonsup.verbs.page import Line, Page, Table, duration, size
 from amonsup.verbs.results import OperationResult, PlanResult, ShowResult, StatusResult, StatusRow
 from amonsup.verbs.status import held
-from amonsup.verbs.verb import Kind, Verb
+from amonsup.verbs.verb import Verb
 from amonsup.wire.messages import Answer, Finished, Refused
 
 MOST_LINES = 40
@@ -39,10 +39,8 @@ def reply(verb: Verb, answer: Answer | Finished | Refused) -> Words:
     """The answer, the outcome, or why not."""
     if isinstance(answer, Refused):
         return Words(f"{answer.code}: {answer.text}", is_error=True)
-    # An operation that is answered at once was not carried out: its plan was asked for.
-    is_plan = verb.kind is Kind.OPERATION and isinstance(answer, Answer)
     try:
-        result = msgspec.json.decode(answer.result, type=PlanResult if is_plan else verb.answer)
+        result = msgspec.json.decode(answer.result, type=verb.expected(is_at_once=isinstance(answer, Answer)))
     except msgspec.MsgspecError:
         return Words("done, but the answer was not understood")
     return Words(bounded(_words(verb, result)), is_error=isinstance(result, OperationResult) and not result.ok)

@@ -40,17 +40,6 @@ async def ask(
     args: dict[str, object],
     caller: Caller,
     accepted: Callable[[Accepted], None] | None = None,
-) -> str:
-    """What to say to the person who asked, where text is all there is."""
-    return (await answer(desk, verb, args, caller, accepted)).text
-
-
-async def answer(
-    desk: Desk,
-    verb: Verb,
-    args: dict[str, object],
-    caller: Caller,
-    accepted: Callable[[Accepted], None] | None = None,
 ) -> wording.Words:
     """What to say, and whether it is an error."""
     if verb.kind is Kind.READING:

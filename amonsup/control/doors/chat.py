@@ -64,4 +64,5 @@ class Chat(Door):
             def accepted(message: Accepted) -> None:
                 tell(wording.accepted(verb.name, message.targets))
 
-            tell(await answers.ask(self._desk, verb, line.args, caller, accepted), answers.priority(verb))
+            words = await answers.ask(self._desk, verb, line.args, caller, accepted)
+            tell(words.text, answers.priority(verb))

@@ -150,7 +150,7 @@ class Forms(Door):
 
     async def _carry_out(self, speaker: Speaker, asked: Asked, verb: Verb, key: str, args: dict[str, object]) -> None:
         caller = self._desk.caller(asked.sender, "form")
-        answer = asyncio.ensure_future(answers.answer(self._desk, verb, args, caller))
+        answer = asyncio.ensure_future(answers.ask(self._desk, verb, args, caller))
         try:
             done, _ = await asyncio.wait({answer}, timeout=PATIENCE_S)
             if done:

@@ -13,9 +13,9 @@ from amonsup.config.roles import Role
 from amonsup.config.xmpp_specs import RemoteRule
 from amonsup.control.core.records import Priority, bare
 from amonsup.control.desk import Speaker
+from amonsup.control.doors.rooms import JOIN_TTL_S
 from amonsup.control.xmpp import stanzas
 
-JOIN_TTL_S = 60.0
 NO_ROOMS = ("remote-server-not-found", "service-unavailable", "feature-not-implemented", "not-allowed")
 
 
@@ -24,29 +24,23 @@ async def create(speaker: Speaker, jid: str, nick: str, access: Iterable[RemoteR
 
     Raises TimeoutError, ConnectionError.
     """
-    speaker.send(_entering(jid, nick), Priority.COMMAND, JOIN_TTL_S)
+    speaker.send(stanzas.entering(jid, nick), Priority.COMMAND, JOIN_TTL_S)
     request = stanzas.iq("get", jid, "")
     stanzas.element(stanzas.MUC_OWNER, "query", request)
     form = await speaker.ask(request)
-    word = _refusal(form)
+    word = stanzas.refusal(form)
     if word == "forbidden":
         return "it is there, and this account does not own it"
     if word in NO_ROOMS:
         return f"{jid.partition('@')[2]} is no server for rooms, or none that lets this account make one ({word})"
-    word = word or _refusal(await speaker.ask(_configuration(jid, form)))
+    word = word or stanzas.refusal(await speaker.ask(_configuration(jid, form)))
     if word:
         return f"refused: {word}"
     for person, affiliation in _affiliations(access, bare(speaker.jid)).items():
-        word = _refusal(await speaker.ask(_letting_in(jid, person, affiliation)))
+        word = stanzas.refusal(await speaker.ask(_letting_in(jid, person, affiliation)))
         if word:
             return f"it is made, but {person} was not let in: {word}; its owner can do that"
     return ""
-
-
-def _refusal(answer: Element) -> str:
-    """The condition of an error; empty if it is none."""
-    is_error = answer.get("type") == "error"
-    return (stanzas.condition(answer.find(f"{{{stanzas.CLIENT}}}error")) or "error") if is_error else ""
 
 
 def _affiliations(access: Iterable[RemoteRule], ours: str) -> dict[str, str]:
@@ -60,12 +54,6 @@ def _letting_in(jid: str, person: str, affiliation: str) -> Element:
     query = stanzas.element(stanzas.MUC_ADMIN, "query", request)
     stanzas.element(stanzas.MUC_ADMIN, "item", query, jid=person, affiliation=affiliation)
     return request
-
-
-def _entering(jid: str, nick: str) -> Element:
-    join = stanzas.element(stanzas.CLIENT, "presence", to=f"{jid}/{nick}")
-    stanzas.element(stanzas.MUC, "x", join)
-    return join
 
 
 _WANTED = {

@@ -157,15 +157,14 @@ class Rooms(Door):
         return selector in ("all", self._desk.site.site, *self._desk.site.tags)
 
     async def _answer(self, speaker: Speaker, to: str, line: chatline.Line, caller: Caller) -> None:
-        text = f"{self._desk.site.site}: {await answers.ask(self._desk, line.verb, line.args, caller)}"
-        speaker.send(stanzas.message(to, text), answers.priority(line.verb), ANSWER_TTL_S)
+        words = await answers.ask(self._desk, line.verb, line.args, caller)
+        speaker.send(
+            stanzas.message(to, f"{self._desk.site.site}: {words.text}"), answers.priority(line.verb), ANSWER_TTL_S
+        )
 
     def _join(self, speaker: Speaker, jid: str) -> None:
         room = self._rooms[jid]
-        join = stanzas.element(stanzas.CLIENT, "presence", to=f"{jid}/{room.nick}")
-        history = stanzas.element(stanzas.MUC, "x", join)
-        stanzas.element(stanzas.MUC, "history", history, maxstanzas="0")
-        speaker.send(join, Priority.COMMAND, JOIN_TTL_S)
+        speaker.send(stanzas.entering(jid, room.nick), Priority.COMMAND, JOIN_TTL_S)
         self._later(AGAIN_S, speaker, room)
 
     async def _check(self, speaker: Speaker, room: Room) -> None:
@@ -218,7 +217,7 @@ class Rooms(Door):
         request = stanzas.iq("get", f"{room.jid}/{room.nick}", "")
         stanzas.element(stanzas.PING, "ping", request)
         answer = await speaker.ask(request)
-        word = stanzas.condition(answer.find(f"{{{stanzas.CLIENT}}}error"))
-        if answer.get("type") == "error" and room.is_out(word):
+        word = stanzas.refusal(answer)
+        if word and room.is_out(word):
             room.left()
             self._join(speaker, room.jid)

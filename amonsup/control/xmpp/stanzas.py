@@ -85,6 +85,18 @@ def asked(xml: Element) -> Asked | None:
     return Asked(address(xml.get("from", "")), xml.get("id", ""), xml.get("type", ""), xml[0])
 
 
+def entering(room: str, nick: str) -> Element:
+    """Joining a room (XEP-0045, 7.2), without what was said there before."""
+    join = element(CLIENT, "presence", to=f"{room}/{nick}")
+    element(MUC, "history", element(MUC, "x", join), maxstanzas="0")
+    return join
+
+
+def refusal(answer: Element) -> str:
+    """The condition of an answer that is an error; empty if it is none."""
+    return condition(answer.find(f"{{{CLIENT}}}error")) or "error" if answer.get("type") == "error" else ""
+
+
 def condition(error: Element | None) -> str:
     """The word for an error (RFC 6120, 8.3.3)."""
     if error is None:

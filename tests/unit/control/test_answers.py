@@ -44,7 +44,7 @@ def said(args: dict[str, object], *readers: bytes | None, services: str = '["ce"
     verb = verbs.load("logs")
     assert verb is not None
     before = len(os.listdir("/proc/self/fd"))
-    text = asyncio.run(answers.ask(desk, verb, {"services": ["ce"], **args}, Caller("a@b", "chat")))
+    text = asyncio.run(answers.ask(desk, verb, {"services": ["ce"], **args}, Caller("a@b", "chat"))).text
     for sock in silent:
         sock.close()
     assert len(os.listdir("/proc/self/fd")) <= before + 1  # that of the thread may still be closing
