@@ -37,7 +37,7 @@ class Incident:
     well_since: float | None = None
 
     @property
-    def is_over_exit(self) -> bool:
+    def is_about_exit(self) -> bool:
         """Whether a life ended, so that what it said before that may tell why."""
         return self.state not in ("alert", "unhealthy")
 

@@ -41,12 +41,10 @@ class Alerts(Door):
         self._incidents = Incidents(f"{spec.name}-{uuid.uuid4().hex[:8]}")
         self._pace = Pace()
         self._pending: dict[str, Incident] = {}
-        self._held: dict[str, Incident] = {}  # as long as their services are muted
         self._settling: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._has_begun = False
         self._asking = 0
-        self._unmuting: asyncio.TimerHandle | None = None
 
     def happened(self, happening: Happening) -> None:
         self._open(self._incidents.happened(happening))
@@ -58,7 +56,7 @@ class Alerts(Door):
 
     @property
     def is_owing(self) -> bool:
-        return bool(self._pending) or self._asking > 0
+        return self._has_news() or self._asking > 0
 
     def mirrored(self) -> None:
         if not self._has_begun:
@@ -67,14 +65,12 @@ class Alerts(Door):
                 self._open(self._incidents.found(row, stanzas.utc_now()))
         resolved, again_s = self._incidents.look(self._desk.mirror.rows, self._now())
         for incident in resolved:
-            is_waiting = incident.key in self._pending and not self._muted({incident.key: incident})
-            if incident.told_version or is_waiting:
+            if incident.told_version:
                 self._pending[incident.key] = incident
-                self._settle(SETTLE_S)
-            else:  # it came and went while nobody wanted to hear of it
-                self._held.pop(incident.key, None)
+            elif self._desk.muted_s(incident.service):  # it came and went while nobody wanted to hear of it
                 self._pending.pop(incident.key, None)
-        self._unmute()
+        if self._has_news():
+            self._settle(SETTLE_S)
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
@@ -91,13 +87,13 @@ class Alerts(Door):
 
     def _tell(self) -> None:
         self._settling = None
-        self._held |= self._muted(self._pending)
-        self._unmute()
-        pending = [each for key, each in self._pending.items() if key not in self._held]
-        turn = self._pace.divide(pending, self._now())
-        self._pending = {each.key: each for each in turn.later}
-        if turn.later:
-            self._settle(turn.again_s)
+        muted = {key: left for key, each in self._pending.items() if (left := self._desk.muted_s(each.service))}
+        turn = self._pace.divide([each for key, each in self._pending.items() if key not in muted], self._now())
+        for incident in (*turn.single, *turn.together):
+            del self._pending[incident.key]
+        if self._pending:
+            waits = [*muted.values(), *([turn.again_s] if turn.later else [])]
+            self._settle(min(LONGEST_WAIT_S, *waits))
         for incident in turn.single:
             self._asking += 1
             self._desk.spawn(self._tell_one(incident))
@@ -106,22 +102,9 @@ class Alerts(Door):
             for each in turn.together:
                 each.told_version = each.version
 
-    def _muted(self, incidents: dict[str, Incident]) -> dict[str, Incident]:
-        return {key: each for key, each in incidents.items() if self._desk.muted_s(each.service) > 0}
-
-    def _unmute(self) -> None:
-        """What was held is told when its service is not muted any more: then it is still so, or was told before."""
-        held, self._held = self._held, self._muted(self._held)
-        free = {key: each for key, each in held.items() if key not in self._held}
-        if free:
-            self._pending |= free
-            self._settle(SETTLE_S)
-        if self._unmuting is not None:
-            self._unmuting.cancel()
-            self._unmuting = None
-        if self._held:
-            soonest = min(self._desk.muted_s(each.service) for each in self._held.values())
-            self._unmuting = asyncio.get_running_loop().call_later(min(soonest, LONGEST_WAIT_S) + 1, self._unmute)
+    def _has_news(self) -> bool:
+        """Whether anything waits of which somebody wants to hear. The rest waits until its service is not muted."""
+        return any(not self._desk.muted_s(each.service) for each in self._pending.values())
 
     async def _tell_one(self, incident: Incident) -> None:
         try:
@@ -141,7 +124,7 @@ class Alerts(Door):
         if not isinstance(reply, Answer):
             return row, (), ()
         shown = msgspec.json.decode(reply.result, type=ShowResult)
-        return shown.row, shown.dependants, (incident.is_over_exit and shown.exit_lines) or shown.last_lines
+        return shown.row, shown.dependants, (incident.is_about_exit and shown.exit_lines) or shown.last_lines
 
     def _send(self, text: str, key: str, replaces: str) -> None:
         speaker = self._desk.session(self._spec.session)
