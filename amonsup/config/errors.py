@@ -85,6 +85,11 @@ class Findings:
         return ordered
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 service`, `6 services`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def shown(text: str) -> str:
     """A piece of somebody's file, fit for a line of an error text: short, quoted, nothing unprintable."""
     if not text:

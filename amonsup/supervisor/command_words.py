@@ -1,6 +1,6 @@
 """What the audit log says of a command: with which arguments it was given, and how it ended if answered at once.
 
-All of it is bounded and printable: it came from outside, and somebody will read it on a terminal.
+What came from outside is made printable and short; the log itself bounds the whole of an entry.
 """
 
 from __future__ import annotations

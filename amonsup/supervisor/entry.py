@@ -24,7 +24,7 @@ gc.disable()  # importing makes nothing to collect
 
 import msgspec  # noqa: E402
 
-from amonsup.config.errors import ConfigError  # noqa: E402
+from amonsup.config.errors import ConfigError, counted  # noqa: E402
 from amonsup.config.site import find_config_file, load_site  # noqa: E402
 from amonsup.config.specs import Loaded, SiteSpec  # noqa: E402
 from amonsup.supervisor.adapters import accounts, applied, files  # noqa: E402
@@ -77,8 +77,7 @@ def check(config_file: str) -> int:
         return complain(loaded)
     for warning in loaded.warnings:
         say(f"warning: {warning}")
-    count = len(loaded.fleet.services)
-    say(f"{config_file}: valid, {count} service{'' if count == 1 else 's'}")
+    say(f"{config_file}: valid, {counted(len(loaded.fleet.services), 'service')}")
     return DONE
 
 

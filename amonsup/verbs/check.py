@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from amonsup.config.errors import ConfigError
+from amonsup.config.errors import ConfigError, counted
 from amonsup.config.specs import Role
 from amonsup.verbs.page import Cell, Page, Table, Tone, line
 from amonsup.verbs.verb import Kind, Verb, describe
@@ -44,9 +44,8 @@ def page(result: CheckResult) -> Page:
     blocks: Page = [line(Cell(error.render(), Tone.BAD)) for error in result.errors]
     blocks += [line(Cell("warning: ", Tone.BUSY), warning) for warning in result.warnings]
     if result.ok:
-        services = f"{result.services} service{'' if result.services == 1 else 's'}"
-        files = f"{result.files} file{'' if result.files == 1 else 's'}"
-        blocks.append(line(Cell("ok", Tone.GOOD), f": {services} in {files}"))
+        found = f": {counted(result.services, 'service')} in {counted(result.files, 'file')}"
+        blocks.append(line(Cell("ok", Tone.GOOD), found))
     if result.online:
         rows = tuple(
             (Cell(row.session, Tone.STRONG), Cell(row.step), _FATES[row.ok], Cell(row.text)) for row in result.online

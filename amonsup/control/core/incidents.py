@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from amonsup.config.errors import counted
 from amonsup.verbs.results import Happening, StatusRow
 
 STEADY_S = 30.0
@@ -126,8 +127,7 @@ def digest(site: str, incidents: list[Incident]) -> str:
     """Many in one text."""
     over = sum(each.is_resolved for each in incidents)
     going_on = len(incidents) - over
-    what = "incident" if going_on == 1 else "incidents"
-    counts = [f"{many} {word}" for many, word in ((going_on, what), (over, "over")) if many]
+    counts = [counted(going_on, "incident")] * bool(going_on) + [f"{over} over"] * bool(over)
     names = [f"{each.service} {each.ending or each.causes[-1][:60]}" for each in incidents[:20]]
     more = f"\n… and {len(incidents) - 20} more" if len(incidents) > 20 else ""
     return f"{site}: {', '.join(counts)}\n" + "\n".join(names) + more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -46,6 +46,18 @@ class Supervisor:
         self.seen = seq
 
 
+def with_a_plane(test: Callable[[Plane, Any], Coroutine[Any, Any, None]], state: str = "fatal") -> None:
+    """The one service is in this state."""
+
+    async def run() -> None:
+        supervisor: Any = Supervisor(state)
+        plane = Plane(supervisor, SETTINGS)
+        await test(plane, supervisor)
+        await plane._finish()
+
+    asyncio.run(run())
+
+
 async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(20):
         while not holds():
@@ -53,9 +65,7 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 def test_however_many_ask_the_mirror_follows_what_happens() -> None:
-    async def run() -> None:
-        supervisor: Any = Supervisor()
-        plane = Plane(supervisor, SETTINGS)
+    async def test(plane: Plane, supervisor: Any) -> None:
         never = asyncio.Event()
         for number in range(MOST):
             assert plane.serve(f"p{number}@x.org", never.wait())
@@ -63,31 +73,25 @@ def test_however_many_ask_the_mirror_follows_what_happens() -> None:
         plane._take(CRASH)
         await until(lambda: plane.mirror.rows)
         assert plane.mirror.rows["ce"].state == "fatal"
-        await plane._finish()
 
-    asyncio.run(run())
+    with_a_plane(test)
 
 
 def test_who_is_done_makes_room() -> None:
-    async def run() -> None:
-        supervisor: Any = Supervisor()
-        plane = Plane(supervisor, SETTINGS)
+    async def test(plane: Plane, supervisor: Any) -> None:
         done = asyncio.Event()
         for number in range(MOST):
             plane.serve(f"p{number}@x.org", done.wait())
         done.set()
         await until(lambda: plane.serve("late@x.org", done.wait()))
-        await plane._finish()
 
-    asyncio.run(run())
+    with_a_plane(test)
 
 
 def test_what_the_server_has_not_got_is_told_by_who_comes_after_us(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planes, "DEALT_WITH_S", 0.0)
 
-    async def run() -> None:
-        supervisor: Any = Supervisor()
-        plane = Plane(supervisor, SETTINGS)
+    async def test(plane: Plane, supervisor: Any) -> None:
         session = plane._sessions["main"]
         session.send(stanzas.message("admin@x.org", "gsi: ce fatal"), Priority.ALERT, 3600.0, is_kept=True)
         session.send(stanzas.message("admin@x.org", "done"), Priority.ANSWER, 3600.0)
@@ -105,23 +109,19 @@ def test_what_the_server_has_not_got_is_told_by_who_comes_after_us(monkeypatch: 
         session.outbox.acknowledged("1")
         plane.delivered(session)
         await until(lambda: supervisor.seen == CRASH.seq)
-        await plane._finish()
 
-    asyncio.run(run())
+    with_a_plane(test)
 
 
 def test_what_waits_for_its_turn_is_told_by_who_comes_after_us(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planes, "DEALT_WITH_S", 0.0)
 
-    async def run() -> None:
-        supervisor: Any = Supervisor()
-        plane = Plane(supervisor, SETTINGS)
+    async def test(plane: Plane, supervisor: Any) -> None:
         plane._take(CRASH)
         await until(lambda: plane._is_owing)
         assert supervisor.seen == 0
-        await plane._finish()
 
-    asyncio.run(run())
+    with_a_plane(test)
 
 
 def test_what_went_wrong_with_a_service_that_goes_on_is_over_one_day(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,42 +129,34 @@ def test_what_went_wrong_with_a_service_that_goes_on_is_over_one_day(monkeypatch
     monkeypatch.setattr(incidents, "STEADY_S", 0.0)
     monkeypatch.setattr(alerts, "SETTLE_S", 0.0)
 
-    async def run() -> None:
-        supervisor: Any = Supervisor("running")
-        plane = Plane(supervisor, SETTINGS)
+    async def test(plane: Plane, supervisor: Any) -> None:
         outbox = plane._sessions["main"].outbox
         await plane._look(())
         plane._take(Happening(1, "2026-11-30T12:00:00.000Z", "alert", "ce", "OutOfMemory"))
         (door,) = [each for each in plane._doors if isinstance(each, alerts.Alerts)]
         assert door._incidents.open
         await until(lambda: not door._incidents.open)
-        await plane._finish()
         assert outbox.take(0.0) is None, "nobody is to be told"
 
-    asyncio.run(run())
+    with_a_plane(test, "running")
 
 
 def test_what_a_dead_session_owes_is_forgotten_when_it_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planes, "DEALT_WITH_S", 0.0)
 
-    async def run() -> None:
-        supervisor: Any = Supervisor("running")
-        plane = Plane(supervisor, SETTINGS)
+    async def test(plane: Plane, supervisor: Any) -> None:
         alert = stanzas.message("admin@x.org", "gsi: ce fatal")
         plane._sessions["main"].send(alert, Priority.ALERT, -1.0, is_kept=True)
         plane._take(Happening(1, "2026-11-30T12:00:00.000Z", "running", "ce"))
         await until(lambda: supervisor.seen == 1)
-        await plane._finish()
 
-    asyncio.run(run())
+    with_a_plane(test, "running")
 
 
 def test_a_presence_outlives_the_break_of_a_session_that_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
     """It counts as seen when it is handed over, so it must not expire before."""
 
-    async def run() -> None:
-        supervisor: Any = Supervisor("running")
-        plane = Plane(supervisor, SETTINGS)
+    async def test(plane: Plane, supervisor: Any) -> None:
         session = plane._sessions["main"]
         session.is_up = True
         await plane._look(())
@@ -172,6 +164,5 @@ def test_a_presence_outlives_the_break_of_a_session_that_is_resumed(monkeypatch:
         supervisor.state = "fatal"
         await plane._look(("ce",))
         assert session.outbox.take(time.monotonic() + 900.0) is not None, "servers keep a session for less"
-        await plane._finish()
 
-    asyncio.run(run())
+    with_a_plane(test, "running")

@@ -41,9 +41,7 @@ class Server:
             self.subscribers.remove(stanza.get("to", ""))
 
 
-def taken_back(
-    server: Server, monkeypatch: pytest.MonkeyPatch, *, is_cut: bool = False, is_resumed: bool = False
-) -> None:
+def taken_back(server: Any, monkeypatch: pytest.MonkeyPatch, *, is_cut: bool = False, is_resumed: bool = False) -> None:
     """Until nothing more is to come. `is_cut`: the session ends after the first round; `is_resumed`: and goes on."""
     monkeypatch.setattr(subscriptions, "AGAIN_S", 0.0)
 
@@ -55,14 +53,14 @@ def taken_back(
             spawn=lambda work: tasks.add(asyncio.ensure_future(work)),
         )
         door = Subscriptions(desk)
-        door.up(server, is_resumed=False)  # type: ignore[arg-type]
+        door.up(server, is_resumed=False)
         while tasks:
             await tasks.pop()
             if is_cut:
-                door.down(server)  # type: ignore[arg-type]
+                door.down(server)
             if is_cut and is_resumed:
                 is_cut = False
-                door.up(server, is_resumed=True)  # type: ignore[arg-type]
+                door.up(server, is_resumed=True)
             for _ in range(3):
                 await asyncio.sleep(0)
 

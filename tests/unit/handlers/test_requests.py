@@ -228,8 +228,8 @@ def test_what_limits_somebody_from_afar_is_what_is_named(
 ) -> None:
     desk.xmpp = XmppSpec(access=(RemoteRule(role=granted, domain="x.org"),), remote=ceiling)
     control = FakeConnection(Peer(1, -1, "control", frozenset(), is_control=True))
-    request = Request("r-1", "apply", {}, Caller("bob@x.org/phone", "chat"))  # type: ignore[arg-type]
-    desk.requests.take(control, request)  # type: ignore[arg-type]
+    asks: Any = (control, Request("r-1", "apply", {}, Caller("bob@x.org/phone", "chat")))
+    desk.requests.take(*asks)
     assert says in control.last().text
 
 
@@ -317,8 +317,8 @@ class Recorded:
 
 @pytest.fixture
 def recorded(desk: FakeDesk) -> Recorded:
-    made = Recorded()
-    desk.requests._access.audit = made  # type: ignore[assignment]
+    access: Any = desk.requests._access
+    access.audit = made = Recorded()
     return made
 
 
