@@ -21,7 +21,6 @@ from typing import Any
 import msgspec
 
 from amonsup import __version__
-from amonsup.config.errors import counted
 from amonsup.config.instances import expand
 from amonsup.config.specs import Logging, RestartPolicy, ServiceSpec, SiteSpec
 from amonsup.loop.loop import Loop, Timer
@@ -192,7 +191,8 @@ class Supervisor:
 
     def _boot(self) -> None:
         """The first supervisor since the machine (or the whole daemon) was started."""
-        services = counted(len(self.fleet.specs), "service")
+        count = len(self.fleet.specs)
+        services = f"{count} service{'' if count == 1 else 's'}"  # the living supervisor knows no words of config's
         self.tidings.say("daemon-started", f"amonsup {__version__}, {services}, spawner {spawn.KIND}")
         boot = f"boot-{self.instance}"
         self.start_household(boot, list(self.household.specs))
